@@ -1,6 +1,6 @@
 """Use the installed wheel outside a checkout: its contents, command line and Python API.
 
-Without PyAV pictures must work, and with it videos too.
+Without PyAV pictures must work, and with it videos.
 """
 
 import importlib
@@ -88,15 +88,8 @@ def check_imports() -> None:
     print(f"{len(names)} packages and modules can be imported")
 
 
-def use(folder: Path) -> None:
-    """Convert, train, degrade, export and upscale, in a folder that has nothing else."""
-
-    def command(*words: str) -> None:
-        """Run one of the package's commands."""
-        program = Path(sys.executable).with_name("realesrgan-paddle")
-        subprocess.run([program, *words], check=True, cwd=folder)
-
-    command("--help")
+def use_pictures(folder: Path, command: Callable[..., None]) -> None:
+    """Convert, train, degrade, export and upscale."""
     command("convert", MODEL)
     random = np.random.default_rng(0)
     for name in ("a.png", "b.png"):
@@ -118,21 +111,20 @@ def use(folder: Path) -> None:
     image = random.integers(0, 256, (20, 30, 3), np.uint8)
     assert upscaler(image).shape == (80, 120, 3)
 
-    if HAS_PYAV:
-        picture = ["-f", "lavfi", "-i", "testsrc2=s=32x24:d=0.4"]
-        subprocess.run(
-            [find_ffmpeg(), "-v", "error", *picture, "a.mp4"], check=True, cwd=folder
-        )
-        command(
-            "infer", "--input", "a.mp4", "--output", "b.mp4", "--model_path", "infer"
-        )
-        assert (folder / "b.mp4").stat().st_size
-        command("upscale", "a.mp4", "-m", MODEL, "--output", "c.mp4")
-        tune_and_upscale(folder, command)
 
+def use_videos(folder: Path, command: Callable[..., None]) -> None:
+    """Upscale, and make a network of a clip in the shortest time; then by Python."""
+    picture = ["-f", "lavfi", "-i", "testsrc2=s=32x24:d=0.4"]
+    subprocess.run(
+        [find_ffmpeg(), "-v", "error", *picture, "a.mp4"], check=True, cwd=folder
+    )
+    command("convert", MODEL)
+    weights = f"weights/{MODEL}.pdparams"
+    command("export", "--model-dir", weights, "--save-inference-dir", "infer")
+    command("infer", "--input", "a.mp4", "--output", "b.mp4", "--model_path", "infer")
+    assert (folder / "b.mp4").stat().st_size
+    command("upscale", "a.mp4", "-m", MODEL, "--output", "c.mp4")
 
-def tune_and_upscale(folder: Path, command: Callable[..., None]) -> None:
-    """Make a network of a clip in the shortest time, and upscale with it; then by Python."""
     clip = fetch_clip(folder)
     command("tune", clip.name, "--network", MODEL, "--minutes", "2")
     tuned = folder / "tuned" / clip.stem
@@ -143,6 +135,21 @@ def tune_and_upscale(folder: Path, command: Callable[..., None]) -> None:
     # A second call finds it done.
     subprocess.run([sys.executable, "-c", THREE_LINES], check=True, cwd=folder)
     assert (folder / "e.mp4").stat().st_size
+
+
+def use(folder: Path) -> None:
+    """Run the commands in a folder that has nothing else."""
+
+    def command(*words: str) -> None:
+        """Run one of the package's commands."""
+        program = Path(sys.executable).with_name("realesrgan-paddle")
+        subprocess.run([program, *words], check=True, cwd=folder)
+
+    command("--help")
+    if HAS_PYAV:
+        use_videos(folder, command)
+    else:
+        use_pictures(folder, command)
 
 
 check_contents()

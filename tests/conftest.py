@@ -7,6 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from realesrgan_paddle.utils.machine.devices import use_one_blas_thread
+
+# As in the commands, so before any test imports numpy: two processes of threads that wait
+# for each other took twice as long for tests/footage.
+use_one_blas_thread()
+
 ASSETS = Path(__file__).resolve().parents[2] / "shared" / "assets"
 CPUINFO = Path("/proc/cpuinfo")
 CAMPAIGN = Path(tempfile.gettempdir()) / "realesrgan-paddle-fuzz"
