@@ -56,6 +56,10 @@ def _rate(rate: float) -> dict[str, Any]:
     return {"train": {"optim_g": {"lr": rate}, "scheduler": scheduler}}
 
 
+def _ema(decay: float) -> dict[str, Any]:
+    return {"train": {"ema_decay": decay}}
+
+
 def _candidates(count: int) -> dict[str, Any]:
     return {"datasets": {"train": {"crop_candidates": count}}}
 
@@ -65,6 +69,7 @@ CURVE = {"logger": {"save_checkpoint_freq": 1200, "keep_checkpoints": 20}}
 GRID_WEIGHTS = (0, 0.5, 1, 2, 4)
 GRIDDED = ("soccer", "film", "street", "anime")
 CANDIDATES = (1, 4, 16)
+DECAYS = (0.9, 0.99)
 EVERYWHERE = ("soccer", "street", "film", "anime", "drone", "dashcam")
 PLAIN = Recipe("")
 LONG = Recipe(
@@ -99,5 +104,6 @@ RECIPES = (
     ),
     *(Recipe(f"grid loss {w:g}", GRIDDED, keys=_grid(w)) for w in GRID_WEIGHTS),
     *(Recipe(f"{n} candidates", EVERYWHERE, keys=_candidates(n)) for n in CANDIDATES),
+    *(Recipe(f"EMA {d:g}", keys=_ema(d)) for d in DECAYS),
 )
 """The most telling first."""

@@ -10,6 +10,7 @@ from realesrgan_paddle.models.networks.discriminators import (
 from realesrgan_paddle.options.schema.config import Config
 from realesrgan_paddle.recipes.environment import Images, Machine, NetworkSize
 from realesrgan_paddle.recipes.plan import MAX_ITERATIONS, MIN_ITERATIONS, Plan
+from realesrgan_paddle.training.learning_rate import ema_decay_for
 from realesrgan_paddle.training.memory import GIB_PER_CROP
 
 CROP_MULTIPLE = 16
@@ -151,12 +152,9 @@ def choose_schedule(plan: Plan) -> None:
     """Choose what depends on the number of iterations."""
     total, rate = plan.config.train.total_iter, plan.config.train.optim_g.lr
 
-    # 1 / (1 - decay) iterations count: a fifth of the run, up to 1,000. More of a short
-    # run would be its start: after 20 iterations at 0.99 it still is by 82 %.
-    decay = round(1 - min(0.5, max(0.001, 5 / total)), 3)
     plan.choose(
         "train.ema_decay",
-        decay,
+        ema_decay_for(total),
         "as docs/soccer.md's a mean over about a fifth of the run; 1,000 iterations at "
         "most",
     )

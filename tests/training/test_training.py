@@ -251,3 +251,11 @@ def test_the_log_says_which_operators_train_and_why(tmp_path, options, monkeypat
     folder = run(tmp_path, options, "train.total_iter=1", "cpu_ops=auto")
     why = "oneDNN's failed: no such library; cpu_ops: auto"
     assert f"operators: Paddle's own ({why})" in log_of(folder)
+
+
+def test_an_average_that_reaches_beyond_the_run_is_named(tmp_path, options):
+    said = "by 53 % the result will still be the network to start from; "
+    assert said + "use train.ema_decay=0.5" in log_of(run(tmp_path, options))
+
+    folder = run(tmp_path, options, "train.ema_decay=0.5")
+    assert "still be the network" not in log_of(folder)
