@@ -349,12 +349,12 @@ def describe_step(cfg: Config, step: PixelStep, ops: Ops) -> list[str]:
     ]
     if step.precision.remark:
         lines.append(step.precision.remark)
-    share = cfg.train.ema_decay**cfg.train.total_iter
-    if share > MOST_OF_THE_START:
+    decay, total = cfg.train.ema_decay, cfg.train.total_iter
+    share, fitting = decay**total, ema_decay_for(total)
+    if share > MOST_OF_THE_START and decay > fitting:
         lines.append(
-            f"train.ema_decay {cfg.train.ema_decay:g} averages over more than these "
-            f"{cfg.train.total_iter:,} iterations: by {100 * share:.0f} % the result will "
-            "still be the network to start from; use "
-            f"train.ema_decay={ema_decay_for(cfg.train.total_iter):g}"
+            f"train.ema_decay {decay:g} averages over more than these {total:,} "
+            f"iterations: by {100 * share:.0f} % the result will still be the network to "
+            f"start from; use train.ema_decay={fitting:g}"
         )
     return lines

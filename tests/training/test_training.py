@@ -257,5 +257,8 @@ def test_an_average_that_reaches_beyond_the_run_is_named(tmp_path, options):
     said = "by 53 % the result will still be the network to start from; "
     assert said + "use train.ema_decay=0.5" in log_of(run(tmp_path, options))
 
-    folder = run(tmp_path, options, "train.ema_decay=0.5")
-    assert "still be the network" not in log_of(folder)
+
+@pytest.mark.parametrize("total_iter", [2, 6])  # nothing fits two iterations better
+def test_an_average_that_fits_the_run_is_not_named(tmp_path, options, total_iter):
+    fitting = "train.ema_decay=0.5", f"train.total_iter={total_iter}"
+    assert "still be the network" not in log_of(run(tmp_path, options, *fitting))
