@@ -22,9 +22,7 @@ NEXT = {
         "tools/extract_subimages.py --input {images} --output {output}_sub "
         "--manifest {manifest}"
     ),
-    "clips": (
-        "train.py --yml_path finetune_recurrent datasets.train.dataroot_gt={folder}"
-    ),
+    "clips": ("train.py --recipe auto --video --dataroot_gt {folder} --minutes 15"),
     "images": (
         "tools/generate_meta_info.py --input {folders} --root {root} "
         "--meta_info {listed} --check"

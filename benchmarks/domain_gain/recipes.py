@@ -94,13 +94,16 @@ RECIPES = (
     Recipe("3 clips, 10 frames", domains=("soccer",), clips=3, frames=10),
     Recipe("GAN, grid loss 2", base=GAN, length=0.6, goes_on=True, keys=_grid(2)),
     Recipe("4 x as long", domains=("soccer",), length=4, keys=CURVE),
-    Recipe(
-        "GAN, 3 x as long",
-        domains=("soccer",),
-        length=3,
-        keys=CURVE,
-        base=GAN,
-        goes_on=True,
+    *(
+        Recipe(
+            f"GAN, {times:g} x as long",
+            domains=("soccer",),
+            length=times,
+            keys=CURVE,
+            base=GAN,
+            goes_on=True,
+        )
+        for times in (1.5, 3)
     ),
     *(Recipe(f"grid loss {w:g}", GRIDDED, keys=_grid(w)) for w in GRID_WEIGHTS),
     *(Recipe(f"{n} candidates", EVERYWHERE, keys=_candidates(n)) for n in CANDIDATES),

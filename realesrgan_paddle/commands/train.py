@@ -148,6 +148,11 @@ class Flags:
         "the training images look like them is solved for (minutes)",
         metavar="REAL",
     )
+    video: bool = setting(
+        False,
+        "with --recipe: the images are clips of tools/extract_clips.py, for a network that "
+        "carries a state from frame to frame",
+    )
     minutes: float | None = setting(
         None,
         "with --recipe: how long it may take, from the start to the verdict; parts that do "
@@ -192,8 +197,8 @@ class Flags:
                 )
             return None
 
-        for flag in ("dataroot_gt", "network", "minutes", "lq"):
-            if getattr(self, flag) is not None:
+        for flag in ("dataroot_gt", "network", "minutes", "lq", "video"):
+            if getattr(self, flag) not in (None, False):
                 return f"--{flag} goes with --recipe auto"
         if self.yml_path is None:
             return "--yml_path FILE is needed, or --recipe auto"
@@ -218,6 +223,7 @@ def resolve(
         flags.minutes,
         lq=flags.lq,
         started=started,
+        video=flags.video,
     )
 
 

@@ -7,8 +7,10 @@ is said. It is made again after the fit; then the run follows the clock by itsel
 import math
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from realesrgan_paddle.options.schema.config import Config
 from realesrgan_paddle.recipes.choose_schedule import HELPFUL
 from realesrgan_paddle.recipes.environment import Costs, measure_costs
 from realesrgan_paddle.recipes.plan import Plan
@@ -36,6 +38,8 @@ ENOUGH = 300
 """Where fewer iterations fit, batches become smaller; the quickstart's, of 4 x 128."""
 SMALL_BATCHES = ((4, 128), (2, 128), (2, 96))
 """Crops and their side, the largest first."""
+SMALL_CLIPS = ((1, 128), (1, 96))
+"""The same of clips, of which each frame is a crop."""
 LONGEST = 24 * 60
 """Minutes up to which the least that helps is looked for."""
 
@@ -189,8 +193,9 @@ def _costs_by_pixels(plan: Plan) -> Costs:
     A few large ones might take all of the minutes on a busy machine.
     """
     cfg = plan.config
-    size, side = SMALL_BATCHES[-1]
-    share = cfg.images_per_iteration * cfg.gt_size**2 / (size * side**2)
+    num_frame = cfg.datasets.train.num_frame
+    size, side = _small_batches(cfg)[-1]
+    share = cfg.images_per_iteration * cfg.gt_size**2 / (size * num_frame * side**2)
     if share <= 1 or plan.gives("gt_size"):
         return measure_costs(cfg)
     train = cfg.datasets.train.model_copy(
@@ -202,15 +207,19 @@ def _costs_by_pixels(plan: Plan) -> Costs:
     return replace(costs, step=costs.step * share)
 
 
+def _small_batches(cfg: Config) -> Sequence[tuple[int, int]]:
+    return SMALL_CLIPS if cfg.datasets.train.num_frame > 1 else SMALL_BATCHES
+
+
 def _with_smaller_batches(
     plan: Plan, budget: Budget, costs: Costs, *, fits: bool
 ) -> tuple[Costs, Budget]:
-    """Choose the largest of `SMALL_BATCHES` with enough iterations, else the smallest."""
+    """Choose the largest small batch with enough iterations, else the smallest."""
     cfg = plan.config
     pixels = cfg.images_per_iteration * cfg.gt_size**2
     smaller = costs
-    for size, side in SMALL_BATCHES:
-        share = size * side**2 / pixels
+    for size, side in _small_batches(cfg):
+        share = size * cfg.datasets.train.num_frame * side**2 / pixels
         if share >= 1 or plan.gives("gt_size"):
             continue
         smaller = replace(costs, step=costs.step * share)

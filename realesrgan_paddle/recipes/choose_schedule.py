@@ -63,7 +63,9 @@ def choose_crops(
 
 def choose_batch(plan: Plan, generator: NetworkSize, machine: Machine) -> None:
     """Choose the batch size, split where memory requires it, and the workers."""
-    if machine.gpu:
+    if plan.config.datasets.train.num_frame > 1:
+        size, reason = 2, "clips; options/finetune_recurrent.yml's"
+    elif machine.gpu:
         size, reason = 12, "Real-ESRGAN's on each GPU"
     elif generator.small:
         size, reason = 6, "docs/soccer.md's"
@@ -74,15 +76,14 @@ def choose_batch(plan: Plan, generator: NetworkSize, machine: Machine) -> None:
     crops_of_256 = machine.memory / 2 / GIB_PER_CROP[generator.small]
     room = crops_of_256 / (plan.config.gt_size / 256) ** 2
     at_once = max(1, math.floor(min(size, room)))
+    why_parts = f"because {size} crops at once may not fit into memory"
+    if plan.config.datasets.train.num_frame > 1:
+        at_once, why_parts = 1, "each clip is degraded in its own way"
     parts = math.ceil(size / at_once)
 
     plan.choose("datasets.train.batch_size_per_gpu", math.ceil(size / parts), reason)
     if parts > 1 and not plan.gives("datasets.train.batch_size_per_gpu"):
-        plan.choose(
-            "datasets.train.accum_iter",
-            parts,
-            f"because {size} crops at once may not fit into memory",
-        )
+        plan.choose("datasets.train.accum_iter", parts, why_parts)
 
     workers = min(5, max(1, machine.cores - 2))
     plan.choose("datasets.train.num_worker_per_gpu", workers, "the other cores compute")

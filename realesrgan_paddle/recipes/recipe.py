@@ -15,15 +15,13 @@ thumb:
 
 import math
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from realesrgan_paddle.data.lq.search import TooLittleTimeError
-from realesrgan_paddle.data.lq.solve import solve_for
 from realesrgan_paddle.data.sets.generic import PICTURES, generic_images
 from realesrgan_paddle.models.networks.description import Generator
+from realesrgan_paddle.models.networks.recurrent_srvgg import RecurrentSRVGG
+from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.models.weights.catalogue import find, is_released
 from realesrgan_paddle.models.weights.read_generator import (
     DEFAULT_FOLDER,
@@ -32,8 +30,11 @@ from realesrgan_paddle.models.weights.read_generator import (
 )
 from realesrgan_paddle.options.reading.load import given_options, merged
 from realesrgan_paddle.options.schema.config import Config
-from realesrgan_paddle.options.schema.degradation import KernelOptions, LQConfig
 from realesrgan_paddle.recipes.budget import choose_total_by_time, open_budget
+from realesrgan_paddle.recipes.choose_degradation import (
+    choose_mild_degradation,
+    solve_degradation,
+)
 from realesrgan_paddle.recipes.choose_schedule import (
     choose_batch,
     choose_checkpoints,
@@ -64,33 +65,6 @@ GRID_WEIGHT = 2.0
 In 300 iterations, on clips of three kinds: docs/measurements.md.
 """
 
-MILD: Mapping[str, Any] = {
-    "resize_prob": [0.1, 0.2, 0.7],
-    "resize_range": [0.8, 1.2],
-    "noise_range": [0, 3],
-    "poisson_scale_range": [0.01, 0.2],
-    "jpeg_range": [85, 99],
-    "second_blur_prob": 0.3,
-    "resize_prob2": [0.1, 0.1, 0.8],
-    "resize_range2": [0.8, 1.1],
-    "noise_range2": [0, 2],
-    "poisson_scale_range2": [0.01, 0.1],
-    "jpeg_range2": [75, 98],
-    "jpeg_chroma_upsampling": "linear",
-    "blur_sigma": [0.5, 2],
-    "blur_sigma2": [0.2, 0.8],
-    "sinc_prob": 0,
-    "sinc_prob2": 0,
-    "final_sinc_prob": 0,
-}
-"""The degradation of options/finetune_cpu.yml."""
-WHY_MILD = (
-    "degradation: the mild one of options/finetune_cpu.yml: of all option files the best "
-    "for footage that was downscaled and encoded once, but the worst for noisy and "
-    "blurred footage (docs/domain_gain/); solve for yours: --lq REAL"
-)
-"""Says what was chosen and why, by benchmarks/domain_gain/presets.py and hidden.py."""
-
 WHY_GENERIC = (
     f"no clean images were given: {PICTURES}, degraded as --lq is; sharp pictures of the "
     "footage's own kind gain more: --dataroot_gt FOLDER (docs/finetuning.md)"
@@ -107,6 +81,7 @@ def auto_recipe(
     machine: Machine | None = None,
     lq: Path | None = None,
     started: float | None = None,
+    video: bool = False,
 ) -> tuple[Config, list[str]]:
     """Return the options of a run, and a line for each that was chosen here.
 
@@ -122,15 +97,20 @@ def auto_recipe(
         lq: real low-quality images or videos, whose degradation is solved for; None:
             a mild default.
         started: when the command began, by `time.monotonic`; None: now.
+        video: the images are clips, for a network that carries a state.
 
     Raises:
         UserError: no images are named, or the options are wrong.
     """
     started = time.monotonic() if started is None else started
-    plan = open_plan(yml_path, overrides, dataroot_gt, network, minutes, lq)
+    plan = open_plan(
+        yml_path, overrides, dataroot_gt, network, minutes, lq, video=video
+    )
     machine = machine or inspect_machine()
     choose_network(plan)
     choose_losses(plan, machine)
+    if video:
+        choose_clips(plan)
 
     choose_set_parts(plan, plan.config)
     choose_mild_degradation(plan, lq)
@@ -165,6 +145,8 @@ def open_plan(
     network: str | None,
     minutes: float | None,
     lq: Path | None = None,
+    *,
+    video: bool = False,
 ) -> Plan:
     """Return the plan with the options that the user gave; see `auto_recipe`.
 
@@ -181,6 +163,11 @@ def open_plan(
 
     plan = Plan(given, yml_path or "--recipe auto")
     if not plan.gives("datasets.train.dataroot_gt"):
+        if video:
+            raise UserError(
+                "--video: no clips to train on; python tools/extract_clips.py --input "
+                "VIDEOS --output datasets/Clips, then --dataroot_gt datasets/Clips"
+            )
         if lq is None:
             raise UserError(
                 "--recipe auto: no images to train on; give --dataroot_gt FOLDER, or, "
@@ -212,6 +199,36 @@ def choose_network(plan: Plan) -> None:
     plan.choose("network_g", network.model_dump(), "that of the weights")
     if isinstance(network, Generator):
         plan.choose("scale", network.scale, "the network's")
+
+
+def choose_clips(plan: Plan) -> None:
+    """Choose clips for images, and the network that carries a state through them.
+
+    Raises:
+        UserError: the network is not one that a state can be added to.
+    """
+    network = plan.config.network_g
+    if not isinstance(network, RecurrentSRVGG):
+        if not isinstance(network, SRVGGNetCompact) or plan.gives("network_g"):
+            raise UserError(
+                f"--video: a state can be added to the weights of an SRVGGNetCompact, not "
+                f"to {network}; leave network_g out, and give --network {NETWORK}, for "
+                "example"
+            )
+        sizes = network.model_dump(exclude={"type"})
+        with_state = RecurrentSRVGG(**sizes).model_dump()
+        plan.choose(
+            "network_g",
+            with_state,
+            "so far it has gained nothing over the same "
+            "training without --video (docs/recurrent.md)",
+        )
+
+    reason = "options/finetune_recurrent.yml's"
+    plan.choose("datasets.train.num_frame", 5, reason)
+    plan.choose("datasets.train.interval_list", [1, 2], reason)
+    plan.choose("datasets.train.random_reverse", True, reason)
+    plan.choose("queue_size", 0, "clips have no pair pool")
 
 
 def network_within_reach() -> tuple[str, str]:
@@ -281,91 +298,3 @@ def choose_discriminator(plan: Plan, machine: Machine) -> None:
     plan.choose("train.optim_d.lr", 1e-3, "docs/soccer.md's")
     plan.choose("train.optim_d.betas", [0.5, 0.99], "docs/soccer.md's")
     plan.choose("l1_gt_usm", False, NOT_SHARPENED)
-
-
-def choose_mild_degradation(plan: Plan, lq: Path | None) -> None:
-    """Choose the mild degradation, unless the user gives some, or real images.
-
-    It is not mixed with a degradation that the user began to give. Real images are judged
-    at the end.
-
-    Raises:
-        UserError: there are real images to solve for, and the training has pairs.
-    """
-    synthesizes = plan.config.high_order_degradation
-    if lq is None:
-        if synthesizes and not _given(plan):
-            _choose(plan, MILD)
-            plan.lines.append(WHY_MILD)
-        return
-    if not synthesizes:
-        raise UserError(
-            "--lq: the low-quality images of pairs are read, so there is no degradation "
-            "to solve for; leave it out"
-        )
-    if plan.config.val is not None:
-        plan.choose("val.real_lq", str(lq), "the verdict looks at results on them, too")
-
-
-def solve_degradation(plan: Plan, lq: Path | None, seconds: float) -> None:
-    """Choose the degradation of real images; what the user gave of it stays.
-
-    Args:
-        plan: gets the options; it names the images and the scale already.
-        lq: real low-quality images or videos to solve for; None: nothing is solved.
-        seconds: that it may take; if they do not suffice, the degradation is the mild one.
-
-    Raises:
-        UserError: as `solve_for`.
-    """
-    if lq is None:
-        return
-    cfg = plan.config
-    train = cfg.datasets.train
-    options = LQConfig(
-        scale=cfg.scale,
-        manual_seed=cfg.manual_seed,
-        dataroot_gt=train.dataroot_gt,
-        meta_info=train.meta_info,
-    )
-    solved = None
-    with suppress(TooLittleTimeError):
-        if seconds:
-            solved = solve_for(options, lq, seconds=seconds)
-    if solved is None:
-        if not _given(plan):
-            _choose(plan, MILD)
-        plan.lines.append(
-            "warning: the degradation is not solved for, for lack of time: it is the mild "
-            "one; give more --minutes, or an option file of make_lq_data.py --fit"
-        )
-        return
-
-    _choose(plan, solved.options)
-    before, after = solved.before["all"], solved.after["all"]
-    plan.lines.append(
-        f"degradation: solved for from {lq}: distance {after:.2f}, Real-ESRGAN's "
-        f"{before:.2f}, halves of the real images {solved.null['all']:.2f}"
-    )
-    for finding in solved.findings:
-        plan.lines.append(f"  {finding.name}: {finding.value} ({finding.interval})")
-    plan.lines += [f"warning: {warning}" for warning in solved.warnings]
-
-
-def _choose(plan: Plan, options: Mapping[str, Any]) -> None:
-    """Set all options; one line is said for all of them."""
-    lines = plan.lines
-    for key, value in options.items():
-        plan.choose(_dotted(key), value, "degradation")
-    plan.lines = lines
-
-
-def _given(plan: Plan) -> bool:
-    return any(plan.gives(_dotted(key)) for key in MILD)
-
-
-def _dotted(key: str) -> str:
-    """Return where a training's option file has a key of the degradation."""
-    if key in KernelOptions.model_fields:
-        return f"datasets.train.{key}"
-    return key

@@ -21,7 +21,7 @@ from realesrgan_paddle.models.weights import read_generator
 from realesrgan_paddle.models.weights.catalogue import find
 from realesrgan_paddle.models.weights.read_generator import OutOfReachError
 from realesrgan_paddle.options.reading.load import dump_config, load_config
-from realesrgan_paddle.recipes import budget
+from realesrgan_paddle.recipes import budget, choose_degradation
 from realesrgan_paddle.recipes.budget import least_minutes, plan_budget
 from realesrgan_paddle.recipes.choose_schedule import (
     HELPFUL,
@@ -172,6 +172,41 @@ def test_the_file_for_a_cpu_says_the_same(frames):
     assert cfg.gt_usm == file.gt_usm
     train, of_file = cfg.datasets.train, file.datasets.train
     assert train.batch_size_per_gpu == of_file.batch_size_per_gpu
+
+
+def test_with_video_it_is_the_file_for_clips(frames, monkeypatch):
+    """But for the batch, which is of one clip, twice, and crops as of pictures."""
+    file = load_config(ROOT / "options/finetune_recurrent.yml")
+    cfg, lines = auto_recipe(
+        None, ["train.total_iter=2400"], frames, machine=CPU, video=True
+    )
+    assert cfg.train.model_dump() == file.train.model_dump()
+    assert cfg.network_g == file.network_g
+    assert cfg.queue_size == file.queue_size == 0
+    for key in choose_degradation.MILD_CLIPS:
+        of_both = [
+            getattr(each if hasattr(each, key) else each.datasets.train, key)
+            for each in (cfg, file)
+        ]
+        assert of_both[0] == of_both[1], key
+    train, of_file = cfg.datasets.train, file.datasets.train
+    for key in ("num_frame", "interval_list", "random_reverse"):
+        assert getattr(train, key) == getattr(of_file, key)
+    assert (train.batch_size_per_gpu, train.accum_iter) == (1, 2)
+    assert "gained nothing" in line(lines, "network_g")
+
+    monkeypatch.setattr(budget, "measure_costs", lambda cfg: COSTS)
+    cfg, _ = auto_recipe(None, (), frames, minutes=1, machine=CPU, video=True)
+    assert (cfg.gt_size, cfg.datasets.train.accum_iter) == (96, 1)
+
+
+def test_with_video_wrong_images_and_networks_are_named(frames):
+    with pytest.raises(
+        UserError, match="no clips to train on; python tools/extract_cl"
+    ):
+        auto_recipe(None, machine=CPU, video=True)
+    with pytest.raises(UserError, match="an SRVGGNetCompact, not to RRDBNet"):
+        auto_recipe(None, (), frames, "RealESRGAN_x4plus", machine=CPU, video=True)
 
 
 def test_more_pixels_are_trained_on_for_longer(frames):
@@ -382,6 +417,7 @@ def test_the_command_prints_options_that_load_and_trains_by_them(
             ["--dataroot_gt", "x", "--yml_path", "a.yml"],
             "--dataroot_gt goes with --recipe auto",
         ),
+        (["--video", "--yml_path", "a.yml"], "--video goes with --recipe auto"),
         (["a=1"], "--yml_path FILE is needed, or --recipe auto"),
         (
             ["--recipe", "auto", "--auto_resume"],
