@@ -6,10 +6,11 @@ import math
 import os
 import re
 import stat
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -179,8 +180,8 @@ def atomic_path(path: str | Path, *, within: Path | None = None) -> Iterator[Pat
             suffix=f".tmp{path.suffix}",
             dir=within or path.parent,
         )
-        os.close(handle)
         temporary = Path(name)
+        held = _hold(handle)
         try:
             yield temporary
             temporary.chmod(0o666 & ~_umask())  # mkstemp makes it private
@@ -188,6 +189,8 @@ def atomic_path(path: str | Path, *, within: Path | None = None) -> Iterator[Pat
             temporary.replace(path)
             _flush(path.parent)
         finally:
+            if held:
+                os.close(handle)
             temporary.unlink(missing_ok=True)
 
 
@@ -251,15 +254,51 @@ def is_leftover(path: Path) -> bool:
     """Return whether a killed process may have left this temporary file."""
     if _TEMPORARY.fullmatch(path.name) is None:
         return False
-    return path.is_file()
+    return path.is_file() and not _is_held(path)
 
 
-def remove_leftovers(folder: str | Path) -> list[Path]:
-    """Remove and return the temporary files of killed processes under `folder`."""
-    leftovers = list(filter(is_leftover, Path(folder).rglob(".*")))
+def remove_leftovers(folder: str | Path, *, below: bool = True) -> list[Path]:
+    """Remove and return the temporary files of killed processes in `folder`.
+
+    Those that a living process writes stay, where the file system has locks.
+
+    Args:
+        folder: where they are looked for.
+        below: look into its subfolders, too.
+    """
+    found = Path(folder).rglob(".*") if below else Path(folder).glob(".*")
+    leftovers = list(filter(is_leftover, found))
     for path in leftovers:
         path.unlink(missing_ok=True)
     return leftovers
+
+
+def _hold(handle: int) -> bool:
+    """Return whether an open temporary file can be, and is, held until it is closed."""
+    if sys.platform == "win32":  # which renames no open file
+        os.close(handle)
+        return False
+    import fcntl  # Windows has none
+
+    with suppress(OSError):  # not each file system has locks
+        fcntl.flock(handle, fcntl.LOCK_SH)
+    return True
+
+
+def _is_held(path: Path) -> bool:
+    """Return whether a living process holds a temporary file, or another user's did."""
+    if sys.platform == "win32":
+        return False
+    import fcntl
+
+    try:
+        with open_regular(path) as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return True
+    except OSError:  # it is gone, or nothing can be locked here
+        pass
+    return False
 
 
 def _umask() -> int:

@@ -48,7 +48,17 @@ def read_metadata(image: Image.Image) -> Metadata:
         return Metadata(profile)
 
     exif = image.getexif()
-    exif.pop(_ORIENTATION, None)
+    orientation = exif.pop(_ORIENTATION, None)
+    try:
+        return Metadata(profile, _kept(exif, is_tiff=is_tiff))
+    finally:
+        # Pillow keeps this object, and turns the image upright by it later.
+        if orientation is not None:
+            exif[_ORIENTATION] = orientation
+
+
+def _kept(exif: Image.Exif, *, is_tiff: bool) -> bytes:
+    """Return the tags that results keep, as Exif; of a TIFF the others are deleted."""
     if is_tiff:  # its other tags say how this file stores its pixels
         kept = _DESCRIPTIVE | {_EXIF_IFD, _GPS_IFD}
         for tag in set(exif) - kept:
@@ -56,7 +66,7 @@ def read_metadata(image: Image.Image) -> Metadata:
         exif.bigtiff = False  # other formats hold a plain TIFF's directory only
     content = exif.tobytes() if len(exif) else b""
     Image.Exif().load(content)  # what cannot be read again stops no result
-    return Metadata(profile, content)
+    return content
 
 
 def fitting(

@@ -100,7 +100,7 @@ def upscale_files(
     make_folder(targets.folder)
     if settings.skip_existing:
         # Of a run that was killed, which this one continues.
-        remove_leftovers(targets.folder)
+        remove_leftovers(targets.folder, below=root is not None)
 
     records = records or [Record(path) for path in paths]
     taken = taken or TakenFiles(paths)

@@ -3,6 +3,7 @@
 import errno
 import os
 import subprocess
+import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -206,6 +207,27 @@ def test_only_our_own_temporary_files_are_removed(tmp_path):
         for p in (tmp_path / "models").iterdir()
         if p.name.startswith((".", "a."))
     } == set(unrelated)
+
+
+def test_what_another_process_writes_is_no_leftover(tmp_path):
+    """A child of this process holds one file; it is killed, and then it is one."""
+    code = (
+        "import sys, time\n"
+        "from realesrgan_paddle.utils.files import atomic_path\n"
+        "with atomic_path(sys.argv[1]) as temporary:\n"
+        "    temporary.write_text('half')\n"
+        "    print('writing', flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    target = tmp_path / "below/a.png"
+    command = [sys.executable, "-c", code, str(target)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as writer:
+        assert writer.stdout.readline()
+        assert not remove_leftovers(tmp_path)
+        writer.kill()
+    assert not remove_leftovers(tmp_path, below=False)
+    (left,) = remove_leftovers(tmp_path)
+    assert left.name.startswith(".a-")
 
 
 def test_threads_that_write_at_once_leave_the_umask_alone(tmp_path, monkeypatch):

@@ -57,6 +57,16 @@ def test_matrix_is_guessed_only_where_it_is_not_told(tmp_path: Path):
         assert source.colors.matrix == (2 if tagged == "unknown" else matrix)
 
 
+def test_a_matrix_that_is_none_of_yuv_is_left_out_or_refused(tmp_path: Path):
+    colors = "-pix_fmt", "yuv420p", "-c:v", "libx264", "-x264-params"
+    clip = coded_clip(tmp_path / "a.mp4", *colors, "colormatrix=GBR", seconds=1)
+    source = opened(clip)
+    assert (source.colors.matrix, source.matrix) == (2, 6)
+    assert "tagged as that of RGB" in source.remarks[-1]
+    clip = coded_clip(tmp_path / "b.mp4", *colors, "colormatrix=YCgCo", seconds=1)
+    assert "its color matrix, 8 in ffmpeg's numbers, is not one" in refusal(clip)
+
+
 MENDED = {
     "ascending": ([0, 40, 90, 130], [0, 40, 90, 130], []),
     "a forward jump is kept": ([0, 40, 9000, 9040], [0, 40, 9000, 9040], []),

@@ -8,7 +8,7 @@ from typing import Any
 import av
 import numpy as np
 
-from realesrgan_paddle.inference.video.reading.colors import has_alpha
+from realesrgan_paddle.inference.video.reading.colors import MATRICES, has_alpha
 from realesrgan_paddle.inference.video.reading.decoders import decodable_frames
 from realesrgan_paddle.inference.video.reading.packet_times import (
     FrameTimes,
@@ -18,6 +18,8 @@ from realesrgan_paddle.inference.video.reading.packet_times import (
     without_cut,
 )
 from realesrgan_paddle.inference.video.reading.source import (
+    RGB,
+    UNKNOWN,
     ColorTags,
     PacketTable,
     Timeline,
@@ -208,6 +210,7 @@ def _describe(
     """Return the source, put together from all that was found."""
     frame = order.first_frame
     pixel_format = frame.format.name
+    colors, remark = _color_tags(file.path, frame, info)
     times = frame_times(packets, order, file.ticks, file.format == "avi")
     timeline = _timeline(file, packets, order, times)
 
@@ -221,14 +224,14 @@ def _describe(
         alpha=has_alpha(pixel_format),
         aspect=file.aspect,
         display_matrix=_display_matrix(frame),
-        colors=_color_tags(frame, info),
+        colors=colors,
         field_order=fields,
         timeline=timeline,
         packets=packets,
         frames=_frame_of_each(packets, order),
         jumps=times.jumps,
         start=file.start,
-        remarks=_remarks(file, timeline, packets.cut, order.lost, times),
+        remarks=_remarks(file, timeline, packets.cut, order.lost, times) + remark,
     )
 
 
@@ -268,14 +271,32 @@ def _display_matrix(frame: Any) -> tuple[int, ...] | None:
     return tuple(numbers.tolist())
 
 
-def _color_tags(frame: Any, info: VideoInfo) -> ColorTags:
-    return ColorTags(
+def _color_tags(path: Path, frame: Any, info: VideoInfo) -> tuple[ColorTags, list[str]]:
+    """Return the tags of a frame, and what to say of them.
+
+    Raises:
+        UserError: by its matrix it is of a kind that libswscale does not convert.
+    """
+    matrix, remark = int(frame.colorspace), []
+    is_rgb = frame.format.is_rgb or frame.format.has_palette
+    if not is_rgb and matrix == RGB:
+        remark.append(
+            "its color matrix is tagged as that of RGB, and it is YUV: left out"
+        )
+        matrix = UNKNOWN
+    elif not is_rgb and matrix not in (*MATRICES, UNKNOWN):
+        raise UserError(
+            f"{path}: its color matrix, {matrix} in ffmpeg's numbers, is not one that can "
+            f"be converted ({', '.join(MATRICES.values())}); convert it first"
+        )
+    tags = ColorTags(
         primaries=int(frame.color_primaries),
         transfer=int(frame.color_trc),
-        matrix=int(frame.colorspace),
+        matrix=matrix,
         range=int(frame.color_range),
         chroma_location=info.chroma_location,
     )
+    return tags, remark
 
 
 def _frame_of_each(packets: PacketTable, order: PacketOrder) -> np.ndarray:

@@ -39,7 +39,7 @@ ENCRYPTED = "encrypted; only videos without copy protection can be upscaled"
 NO_TIME = np.iinfo(np.int64).min
 """Time of a packet whose file does not tell it; libavutil's AV_NOPTS_VALUE."""
 
-BT709, UNKNOWN, SMPTE170M = 1, 2, 6
+RGB, BT709, UNKNOWN, SMPTE170M = 0, 1, 2, 6
 """Numbers of AVColorSpace; in AVColorPrimaries and the others 2 is unknown as well."""
 LIMITED, FULL = 1, 2
 """Numbers of AVColorRange; 0 is unknown, which players take for limited."""

@@ -101,6 +101,26 @@ def turned() -> dict[str, Outcome]:
     return outcomes
 
 
+def test_each_way_of_decoding_turns_pictures_upright(tmp_path):
+    """Animations, CMYK and TIFF with alpha are Pillow's; it turns by the same Exif."""
+    for orientation in range(1, 9):
+        image = Image.fromarray(stored(PICTURE, orientation))
+        half = image.convert("RGBA")
+        half.putalpha(200)
+        exif = camera_exif(orientation)
+        inks = image.convert("CMYK")
+        half.save(tmp_path / "alpha.tif", exif=exif)
+        inks.save(tmp_path / "inks.tif", exif=exif)
+        inks.save(tmp_path / "inks.jpg", exif=exif, quality=100, subsampling=0)
+        second = {"save_all": True, "append_images": [image.rotate(180)]}
+        image.save(tmp_path / "two.webp", exif=exif, lossless=True, **second)
+        for file in sorted(tmp_path.iterdir()):
+            found = read_picture(file).pixels[..., :3]
+            assert found.shape == PICTURE.shape, file.name
+            difference = np.abs(found.astype(int) - PICTURE)
+            assert difference.mean() < 4, (file.name, orientation)
+
+
 def profiled() -> dict[str, Outcome]:
     """Return pictures with profiles that each format holds, or does not."""
     rgb, gray = RGB_PROFILE, as_gray(RGB_PROFILE)
