@@ -136,10 +136,12 @@ def without_flags(argv: Sequence[str], flags: Sequence[str]) -> list[str]:
     leave_out = False
     for word in argv:
         name = word.partition("=")[0]
+        if name.startswith("--"):  # either spelling is taken
+            name = f"--{name[2:].replace('-', '_')}"
         if leave_out:
             leave_out = False
         elif name in flags:
-            leave_out = name == word
+            leave_out = "=" not in word
         else:
             rest.append(word)
     return rest

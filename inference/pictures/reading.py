@@ -162,6 +162,8 @@ def _is_for_pillow(image: Image.Image, header: Header, *, animated: bool) -> boo
         return has_alpha and header.sample_type == "uint8"
     if image.format == "WEBP":
         return animated
+    if image.format == "PNG" and image.mode == "L":
+        return image.has_transparency_data  # one gray of it, which OpenCV leaves opaque
     return image.format == "GIF"
 
 

@@ -78,6 +78,12 @@ class VideoPlan:
     segments: list[Segment]
     remarks: list[str]
 
+    def with_threads(self, threads: int | None) -> "VideoPlan":
+        """Return the plan with other threads of the encoder; None: with its own."""
+        if threads is None:
+            return self
+        return replace(self, encoding=replace(self.encoding, threads=threads))
+
 
 def make_plan(
     source: VideoSource,
@@ -200,6 +206,8 @@ def result_size(
         UserError: the result would be too large.
     """
     width, height = settings.width, settings.height
+    if source.is_quarter_turn:  # they are those of the picture as it is shown
+        width, height = height, width
     if width is None and height is None:
         width, height = scaled_size(source.width, source.height, outscale)
     elif width is None and height is not None:

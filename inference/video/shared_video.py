@@ -53,12 +53,11 @@ class SharedVideo:
         plan = make_plan(
             open_video(source), target, settings, outscale or upscaler.scale
         )
-        if threads is not None:
-            plan = replace(plan, encoding=replace(plan.encoding, threads=threads))
+        self._parts = SegmentFolder(source, target, plan.segments)
+        plan = plan.with_threads(self._parts.threads() or threads)
         self.plan = plan
         self._settings = settings
         self._maker = SegmentMaker(upscaler, plan, settings, say=None)
-        self._parts = SegmentFolder(source, target, plan.segments)
         self._job = job_record(plan, upscaler, settings)
         self._held = ExitStack()
 

@@ -66,9 +66,10 @@ def upscale_video(
     plan = make_plan(opened, target, settings, outscale or upscaler.scale)
     make_folder(target.parent)
 
+    parts = SegmentFolder(source, target, plan.segments)
+    plan = plan.with_threads(parts.threads())
     maker = SegmentMaker(upscaler, plan, settings, say, on_progress)
     outcome = maker.outcome
-    parts = SegmentFolder(source, target, plan.segments)
     job = job_record(plan, upscaler, settings)
     with parts.held(job, maker.decide_tiles) as tiles:
         with maker.tiles_fixed(tiles, parts):

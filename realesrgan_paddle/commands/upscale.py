@@ -100,7 +100,9 @@ def _upscale_pictures(
 def after_videos(
     script: str, argv: Sequence[str], inputs: Inputs, flags: UpscaleFlags, scale: float
 ) -> str | None:
-    """Return what follows upscaled videos, or a preview of them; None without videos.
+    """Return what follows upscaled videos, or a preview of them.
+
+    None without videos, and after a part of them.
 
     Args:
         script: the running command's.
@@ -114,6 +116,8 @@ def after_videos(
     if flags.preview or flags.preview_frames:
         rest = without_flags(argv, ("--preview", "--preview_frames"))
         return command_line(script, *rest)
+    if flags.video.start is not None or flags.video.end is not None:
+        return None  # comparing would cut that part of the result again
     from realesrgan_paddle.commands.upscale_videos import target_of
 
     found = next(found for found in inputs.found if found.videos)

@@ -92,8 +92,8 @@ def find_all_inputs(flags: UpscaleFlags) -> Inputs:
     """
     files: dict[Path, Found] = {}
     places: list[Found] = []
-    for word in dict.fromkeys(flags.input):  # a file that is named twice is one
-        path = flags.sharing.path(Path(word))
+    for word in dict.fromkeys(map(Path, flags.input)):  # named twice, it is one
+        path = flags.sharing.path(word)
         if path.is_dir():
             places.append(_look_into(path, flags))
             continue

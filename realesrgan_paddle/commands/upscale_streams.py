@@ -71,7 +71,11 @@ def only_files(flags: Flags) -> Iterator[Flags]:
 
         results = folder / "results"
         yield replace(flags, input=words, output=str(results))
+        # Imported here: it imports Paddle, which costs every --help.
+        from realesrgan_paddle.commands.upscale_shared import MANIFEST
+
         made = sorted(results.iterdir()) if results.is_dir() else []
+        made = [path for path in made if path.is_file() and path.name != MANIFEST]
         if len(made) == 1:
             with made[0].open("rb") as result, open(pipe, "wb", closefd=False) as out:
                 shutil.copyfileobj(result, out)

@@ -4,6 +4,7 @@ It imports PyAV, which not everybody has.
 """
 
 import time
+from bisect import bisect_right
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -150,6 +151,10 @@ def _show_seconds(
 
     length = min(seconds, end - begin)
     start = (begin + end - length) / 2
+    # From a frame on, so that there is one in however short a part.
+    since = (start + source.start) / timeline.time_base
+    shown = timeline.times[max(0, bisect_right(timeline.times, since) - 1)]
+    start = shown * timeline.time_base - source.start
     excerpt = replace(flags.video, start=float(start), end=float(start + length))
     outcome = upscaler.video(
         source.path, result, excerpt, outscale=flags.outscale, say=say

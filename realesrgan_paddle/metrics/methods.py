@@ -80,6 +80,7 @@ class ClipRun:
     def __init__(self, upscaler: Upscaler) -> None:
         self._upscaler = upscaler
         self._frames: FrameUpscaler | None = None
+        self._shape: tuple[int, ...] = ()
 
     def __call__(self, lq: np.ndarray, scale: int) -> np.ndarray:
         """Return the result of a single image."""
@@ -92,9 +93,10 @@ class ClipRun:
     def frame(self, lq: np.ndarray, after: np.ndarray | None, scale: int) -> np.ndarray:
         """Return the result of a frame; `after` is the next of its clip, if there is one."""
         height, width = lq.shape[:2]
-        if self._frames is None:
+        if self._frames is None or lq.shape != self._shape:
             size = (width * scale, height * scale)
             self._frames = open_frame_upscaler(self._upscaler, size, reuse=True)
+            self._shape = lq.shape
         return self._frames(lq, after)
 
 

@@ -19,6 +19,9 @@ ASKED_EVERY_S = 0.5
 FRAMES = re.compile(r"([\d,]+)(?:/| of )([\d,]+)(?: frames| \[)")
 """Frames that are done and all of them, in a bar or a line of the command."""
 
+FAILED = re.compile("error: |failed: ")
+"""How a line begins that says why there is no result."""
+
 Tell = Callable[[float, str], None]
 """Gets the share that is done, and what the command said last."""
 
@@ -34,7 +37,12 @@ def check_video(path: Path, limits: Limits) -> str:
         info = probe(path)
     except UserError as error:
         raise UserError(str(error).replace(str(path), path.name)) from error
-    seconds = info.seconds or 0.0
+    seconds = info.seconds
+    if seconds is None:  # what browsers record does not tell
+        from realesrgan_paddle.inference.video.reading.open_video import open_video
+
+        timeline = open_video(path, detect_fields=False).timeline
+        seconds = float((timeline.end - timeline.times[0]) * timeline.time_base)
     if seconds > limits.video_seconds:
         raise UserError(
             f"{path.name}: {seconds:.0f} s; up to {limits.video_seconds:g} s are allowed"
@@ -56,7 +64,7 @@ def upscale_video(
     is_awaited: Callable[[], bool],
     tell: Tell,
 ) -> Path:
-    """Upscale a video into `folder`, and return the result, an mp4.
+    """Upscale a video into `folder`, and return the result, an mp4 where that holds it.
 
     Args:
         path: the video.
@@ -69,7 +77,10 @@ def upscale_video(
     Raises:
         UserError: the command failed, or nobody waits any more.
     """
-    result = folder / f"{path.stem}_out.mp4"
+    # Imported here: it needs PyAV, which not everybody has.
+    from realesrgan_paddle.inference.video.writing.containers import mp4_or_mkv
+
+    result = folder / f"{path.stem}_out{mp4_or_mkv(path)}"
     words = [str(path), "--model_path", model, "--output", str(result), *flags]
     # A command shows its bar on a terminal only.
     ours, its = os.openpty() if hasattr(os, "openpty") else os.pipe()
@@ -96,8 +107,9 @@ def upscale_video(
             process.wait()
     reader.join(5)
     if process.returncode or not result.is_file():
-        why = next((line for line in reversed(said) if "error" in line), "it failed")
-        raise UserError(why.replace(str(path), path.name).removeprefix("error: "))
+        failed = (each for each in reversed(said) if FAILED.match(each))
+        why = FAILED.sub("", next(failed, "it failed"))
+        raise UserError(why.replace(str(path), path.name))
     return result
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.inference.video.reading.source import time_code
 from realesrgan_paddle.inference.video.settings import DEFAULTS, VideoSettings
+from realesrgan_paddle.inference.video.writing.containers import mp4_or_mkv
 from realesrgan_paddle.metrics.clips import (
     consistency_lines,
     consistency_table,
@@ -73,8 +74,9 @@ def upscale_for_comparison(
     """Upscale a part of a video by each network; the results are in `folder`."""
     settings = replace(part, codec="h264", crf=UPSCALED_CRF)
     excerpts = []
+    suffix = mp4_or_mkv(source)
     for number, (name, upscaler) in enumerate(upscalers.items(), 1):
-        result = folder / "upscaled" / file_name(number, name)
+        result = (folder / "upscaled" / file_name(number, name)).with_suffix(suffix)
         upscaler.video(source, result, settings, say=say)
         excerpts.append(open_excerpt(name, result))
     return excerpts

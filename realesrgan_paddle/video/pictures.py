@@ -62,7 +62,7 @@ class Excerpt:
     def upright(self) -> tuple[int, int]:
         """Width and height of the pictures, turned upright [samples]."""
         source = self.source
-        if _is_quarter_turn(source):
+        if source.is_quarter_turn:
             return source.height, source.width
         return source.width, source.height
 
@@ -71,7 +71,7 @@ class Excerpt:
         """Width and height of the pictures as they are shown, in square pixels."""
         source = self.source
         width = round(source.width * source.aspect)
-        if _is_quarter_turn(source):
+        if source.is_quarter_turn:
             return source.height, width
         return width, source.height
 
@@ -213,11 +213,6 @@ def _ready(sink: FilterContext) -> Iterator[Frame]:
             yield sink.pull()
         except (av.BlockingIOError, av.EOFError):
             return
-
-
-def _is_quarter_turn(source: VideoSource) -> bool:
-    matrix = source.display_matrix
-    return matrix is not None and matrix[0] == 0
 
 
 def _turns(source: VideoSource) -> list[str]:

@@ -55,6 +55,11 @@ def test_results_lie_beside_the_inputs_and_are_not_made_twice(place, capsys):
     assert read_image(place / "a_x4.png").shape == (32, 48, 3)
 
 
+def test_a_picture_that_is_named_twice_is_one(place, capsys):
+    assert upscale.main(["a.png", "./a.png", "-m", "net.pdparams"]) == 0
+    assert "1 of 1 images" in capsys.readouterr().out
+
+
 def test_a_single_picture_may_have_a_file_as_its_output(place, capsys):
     words = ["a.png", "-m", "net.pdparams", "--scale", "2", "-o"]
     assert upscale.main([*words, "large.webp"]) == 0

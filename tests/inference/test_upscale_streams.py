@@ -151,6 +151,14 @@ def test_pipes_bring_and_take_nothing_but_the_picture(weights, tmp_path, monkeyp
     assert large.shape == (80, 120, 3)
     assert b"standard output has stdin_out.png" in done.stderr
 
+    shared = subprocess.run(
+        [*command, "-", "-o", "-", "--processes", "1"],
+        input=PICTURE,
+        capture_output=True,
+        cwd=tmp_path,
+    )
+    assert shared.stdout == done.stdout, shared.stderr
+
     for content, words, said in (
         (PICTURE, ["-"], "say where the result goes: -o FILE"),
         (b"hello", ["-", "-o", "a"], "neither a picture nor a video of a known kind"),

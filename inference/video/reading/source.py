@@ -188,6 +188,12 @@ class VideoSource:
             return self.colors.matrix
         return BT709 if is_hd(self.width, self.height) else SMPTE170M
 
+    @property
+    def is_quarter_turn(self) -> bool:
+        """Whether players turn the frames by 90 or 270 degrees."""
+        matrix = self.display_matrix
+        return matrix is not None and matrix[0] == 0
+
     def time_code(self, frame: int) -> str:
         """Return when a frame is shown, from the start of the file, "0:00:01.480"."""
         ticks = self.timeline.times[frame]

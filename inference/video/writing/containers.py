@@ -94,9 +94,17 @@ def suffix_for(path: Path, codec: str) -> str:
     muxer = MUXERS[suffix]
     if not _takes_picture(muxer, codec):
         return ".mkv"
+    return suffix if _takes_all(muxer, path) else ".mkv"
+
+
+def mp4_or_mkv(path: Path) -> str:
+    """Return ".mp4", which browsers play, if all streams of a source fit into it."""
+    return ".mp4" if _takes_all(MUXERS[".mp4"], path) else ".mkv"
+
+
+def _takes_all(muxer: str, path: Path) -> bool:
     with open_container(path) as original:
-        lost = [each for each in original.streams if _is_refused(muxer, each)]
-    return ".mkv" if lost else suffix
+        return not any(_is_refused(muxer, each) for each in original.streams)
 
 
 def check_container(source: VideoSource, target: Path, codec: str) -> None:

@@ -39,6 +39,8 @@ DECIDED = "decided"
 """Key of what is not asked for but found, once for all runs."""
 GO_ON = "now; repeat that run to go on, or remove the folder to begin anew"
 """What is told of a folder of another job."""
+MOST_THREADS = 1024
+"""Of an encoder; more are not believed."""
 MOST_BYTES = 1 << 20
 """Of a `job.json`; what this program writes has a few kB."""
 ROW_BYTES = 20_000
@@ -135,6 +137,17 @@ class SegmentFolder:
         finally:
             if os.name == "nt":  # the lock was open when `remove` was called
                 self._remove_lock()
+
+    def threads(self) -> int | None:
+        """Return the encoder's threads of a run to go on from, if there is one.
+
+        They change its bits, and this machine may have other cores than that run had.
+        """
+        if not (self.folder / JOB).is_file():
+            return None
+        encoding = self._read().get("encoding")
+        threads = encoding.get("threads") if isinstance(encoding, dict) else None
+        return threads if threads in range(1, MOST_THREADS + 1) else None
 
     def path(self, segment: Segment) -> Path:
         """Return the segment's file, which may not be there yet."""
@@ -320,11 +333,17 @@ class SegmentFolder:
         decided = found.pop(DECIDED, None)
         wanted = json.loads(_as_json(job))
         for key in sorted(found.keys() | wanted.keys()):
-            if found.get(key) != wanted.get(key):
-                raise UserError(
-                    f"{self.folder}: segments of another run: {key} was "
-                    f"{found.get(key)!r}, and is {wanted.get(key)!r} {hint}"
-                )
+            before, now = found.get(key), wanted.get(key)
+            if before == now:
+                continue
+            if isinstance(before, dict) and isinstance(now, dict):
+                changed = {name for name in now if before.get(name) != now[name]}
+                before = {name: before.get(name) for name in sorted(changed)}
+                now = {name: now[name] for name in sorted(changed)}
+            raise UserError(
+                f"{self.folder}: segments of another run: {key} was {before!r}, and is "
+                f"{now!r} {hint}"
+            )
         if not isinstance(decided, dict):
             raise self.damaged(f"without {DECIDED!r}")
         return decided

@@ -1,6 +1,7 @@
 """What a result is encoded as: codec, pixel format, quality, size, and what is refused."""
 
 from argparse import ArgumentTypeError
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -205,6 +206,12 @@ def test_the_size_is_what_was_asked_for_or_said():
         assert len(remarks) == is_said
         if is_said:
             assert f"made {size[0]}x{size[1]}, for {pixel_format}" in remarks[0]
+
+
+def test_sides_are_those_that_are_shown():
+    turned = replace(source(size=(64, 32)), display_matrix=(0, 1, 0, -1, 0, 0, 0, 0, 1))
+    for settings, size in (({"height": 128}, (128, 64)), ({"width": 64}, (128, 64))):
+        assert result_size(turned, VideoSettings(**settings), 4, "yuv420p", []) == size
 
 
 @pytest.mark.parametrize("settings", [{}, {"height": 16384}])

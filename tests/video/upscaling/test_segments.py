@@ -253,7 +253,7 @@ def test_segments_that_were_deleted_are_made_again(
 def test_other_settings_do_not_go_on(tmp_path: Path, short_clip: Path):
     stop_after(tmp_path, short_clip, 2)
     for changed, named in (
-        ({"crf": 30}, "encoding was"),
+        ({"crf": 30}, r"encoding was {'crf': \d+}, and is {'crf': 30} now"),
         ({"start": 0.2}, "frames was"),
         ({"segment_seconds": 0.4}, "segment_seconds was"),
         ({"height": 50}, "encoding was"),
@@ -264,6 +264,20 @@ def test_other_settings_do_not_go_on(tmp_path: Path, short_clip: Path):
     # The same as at first still does.
     outcome, _ = upscale_clip(short_clip, tmp_path / "result.mp4", **SETTINGS)
     assert outcome.resumed == 10
+
+
+@NEEDED
+def test_a_run_with_other_cores_goes_on(tmp_path: Path, short_clip: Path, monkeypatch):
+    """What an encoder makes depends on its threads: they stay those of the first run."""
+    cores = "realesrgan_paddle.inference.video.plan.core_count"
+    monkeypatch.setattr(cores, lambda: 3)
+    upscale_clip(short_clip, tmp_path / "whole.mp4", **SETTINGS)
+    stop_after(tmp_path, short_clip, 2)
+    monkeypatch.setattr(cores, lambda: 1)
+    outcome, _ = upscale_clip(short_clip, tmp_path / "result.mp4", **SETTINGS)
+    assert outcome.resumed == 10
+    results = [(tmp_path / name).read_bytes() for name in ("whole.mp4", "result.mp4")]
+    assert results[0] == results[1]
 
 
 @NEEDED

@@ -104,6 +104,12 @@ def test_the_next_command_is_understood(work, tmp_path, capsys):
     assert (tmp_path / "it's x4_compare" / "index.html").is_file()
 
 
+def test_after_a_part_nothing_is_compared(work, tmp_path, capsys):
+    part = ("--start", "0.05", "--end", "0.2")
+    assert run_infer(work, work / "my clip.mp4", tmp_path / "part.mp4", *part) == 0
+    assert "compare.py --video" not in capsys.readouterr().out
+
+
 def test_a_folder_of_pictures_and_videos(work, tmp_path, capsys):
     report = tmp_path / "report.json"
     flags = ("--recursive", "--report", str(report), "--suffix", "x4")
@@ -275,14 +281,14 @@ def test_a_preview_of_seconds(work, tmp_path, capsys):
 
 def test_a_preview_of_frames(work, tmp_path, capsys, monkeypatch):
     target = tmp_path / "result.mp4"
-    flags = ("--preview_frames=3",)
+    flags = ("--preview-frames", "3")
     assert run_infer(work, work / "my clip.mp4", target, *flags) == 0
     assert (tmp_path / "result_preview" / "index.html").is_file()
     said = capsys.readouterr().out
     assert [line for line in said.splitlines() if ": frame at " in line] == [
         f"my clip.mp4: frame at 0:00:00.{time}" for time in ("000", "080", "200")
     ]
-    assert "--preview_frames" not in said.splitlines()[-1]
+    assert "--preview" not in said.splitlines()[-1]
     assert not target.exists()
 
     monkeypatch.setattr(video_previews, "time_for", lambda *_: 80.0)
