@@ -20,6 +20,7 @@ from realesrgan_paddle.data.loading.header_checks import (
     size_text,
     sizes_agree,
 )
+from realesrgan_paddle.data.loading.hold_out import path_below
 from realesrgan_paddle.data.loading.training_crops import (
     augment,
     channels_first,
@@ -34,6 +35,7 @@ from realesrgan_paddle.data.sets.meta_info import (
     read_meta_info,
     training_images,
 )
+from realesrgan_paddle.data.sets.naming import image_name
 from realesrgan_paddle.data.sets.sources import is_there, list_source, read_samples
 from realesrgan_paddle.options.schema.datasets import (
     ImageOptions,
@@ -215,6 +217,8 @@ class ValidationDataset:
     name: str
     pairs: list[tuple[Path | None, Path]]
     scale: int
+    root: Path
+    """Names keep what is below it: frames of REDS4 are 000/00000000.png and so on."""
 
     @property
     def remainder(self) -> int:
@@ -234,14 +238,14 @@ class ValidationDataset:
                     options.dataroot_gt, options.dataroot_lq, options.meta_info
                 )
             ]
-        return cls(options.name, pairs, scale)
+        return cls(options.name, pairs, scale, Path(options.dataroot_lq))
 
     def __len__(self) -> int:
         return len(self.pairs)
 
     def __iter__(self) -> Iterator[ValidationImage]:
         for gt_path, lq_path in self.pairs:
-            name = lq_path.stem
+            name = image_name(Path(path_below(self.root, lq_path)))
             if gt_path is None:
                 yield ValidationImage(name, eight_bits(read_samples(lq_path)), None)
             else:

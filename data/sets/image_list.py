@@ -69,8 +69,13 @@ class ImageList(Sequence[Path]):
 
     def without(self, paths: Iterable[Path]) -> "ImageList":
         """Return the list without some of its paths."""
-        names = {name_below(self.root, path) for path in paths}
-        kept = [number for number, name in enumerate(self.names()) if name not in names]
+        left_out = {name_below(self.root, path) for path in paths}
+        kept = []
+        for number, name in enumerate(self.names()):
+            if not name[:1].isalnum():  # such as "./a.png" or "/data/a.png"
+                name = name_below(self.root, self.root / name)
+            if name not in left_out:
+                kept.append(number)
         return self.select(np.array(kept, np.int64))
 
 

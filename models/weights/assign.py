@@ -23,9 +23,9 @@ def load_weights(
 ) -> None:
     """Copy `tensors` into the parameters and buffers of `layer`, in the layer's dtypes.
 
-    Nothing is copied if something does not fit. With `strict=False`, missing and
-    unexpected tensors are skipped; a wrong shape is still an error, and so is a file
-    without a single tensor that fits.
+    Nothing is copied if something does not fit. With `strict=False`, tensors that are
+    missing, unexpected or of another shape are left out, as BasicSR does; a file without
+    a single one that fits is still an error.
 
     Raises:
         UserError: names `source`, how many tensors do not fit, up to three of them, and
@@ -33,7 +33,7 @@ def load_weights(
     """
     check_weights(layer, tensors, strict=strict, source=source)
     for name, target in layer.state_dict().items():
-        if name in tensors:
+        if name in tensors and list(tensors[name].shape) == list(target.shape):
             target.set_value(tensors[name].astype(target.numpy().dtype))
 
 
@@ -56,14 +56,13 @@ def check_weights(
         if list(tensors[name].shape) != list(targets[name].shape)
     ]
 
-    problems = {"of another shape": misshapen}
-    if strict or not present:
-        problems = {
-            "missing": missing,
-            "not of this network": unexpected,
-            **problems,
-        }
-    if any(problems.values()):
+    problems = {
+        "missing": missing,
+        "not of this network": unexpected,
+        "of another shape": misshapen,
+    }
+    fits_none = len(misshapen) == len(present)
+    if any(problems.values()) and (strict or fits_none):
         found = "; ".join(
             _count(kind, names) for kind, names in problems.items() if names
         )

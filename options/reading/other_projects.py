@@ -65,7 +65,7 @@ def _hoisted(data: Data, source: str) -> Data:
             rest[key] = value
             continue
         hoisted[key] = value
-        if data.get(key, value) != value:
+        if key in data and data[key] != value:
             raise UserError(
                 f"{source}: {key!r} is {data[key]!r} "
                 f"but 'datasets.train.{key}' is {value!r}; give it once"

@@ -173,8 +173,7 @@ def _pool_problems(cfg: Sections) -> Iterator[str]:
         )
 
 
-def _clip_problems(cfg: Sections) -> Iterator[str]:
-    key = "datasets.train.num_frame"
+def _warmup_problems(cfg: Sections, key: str) -> Iterator[str]:
     warmup = cfg.train.warmup_frames
     trained = cfg.datasets.train.num_frame - warmup
     if trained < 1:
@@ -183,8 +182,16 @@ def _clip_problems(cfg: Sections) -> Iterator[str]:
         yield "train.warmup_frames fill a state, which only RecurrentSRVGG has; set it to 0"
     if warmup and cfg.train.distill_opt is not None:
         yield "train.warmup_frames have no teacher; leave out train.distill_opt, or set it to 0"
-    if warmup and trained == 1 and cfg.train.temporal_opt is not None:
-        yield f"train.temporal_opt needs two frames beyond train.warmup_frames; raise {key}"
+    if isinstance(cfg.network_g, RecurrentSRVGG) and trained == 1:
+        yield (
+            f"RecurrentSRVGG learns to use its state from two frames on: raise {key}"
+            + (", or lower train.warmup_frames" if warmup else "")
+        )
+
+
+def _clip_problems(cfg: Sections) -> Iterator[str]:
+    key = "datasets.train.num_frame"
+    yield from _warmup_problems(cfg, key)
     if cfg.datasets.train.num_frame == 1:
         if cfg.train.temporal_opt is not None:
             yield f"train.temporal_opt compares frames of a clip; set {key} above 1"

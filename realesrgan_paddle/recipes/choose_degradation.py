@@ -7,7 +7,11 @@ from typing import Any
 
 from realesrgan_paddle.data.lq.search import TooLittleTimeError
 from realesrgan_paddle.data.lq.solve import solve_for
-from realesrgan_paddle.options.schema.degradation import KernelOptions, LQConfig
+from realesrgan_paddle.options.schema.degradation import (
+    KernelOptions,
+    LQConfig,
+    SynthesisOptions,
+)
 from realesrgan_paddle.recipes.plan import Plan
 from realesrgan_paddle.utils.errors import UserError
 
@@ -41,6 +45,11 @@ MILD_CLIPS: Mapping[str, Any] = {
     "h264_crf": [22, 34],
 }
 """The degradation of options/finetune_recurrent.yml: H.264 in the place of JPEG."""
+DEGRADATION = {*SynthesisOptions.model_fields, *KernelOptions.model_fields} - {
+    "gt_size",
+    "queue_size",
+}
+"""Keys of which a user who gives one is left to give the others."""
 WHY_MILD_CLIPS = (
     "degradation: the mild one of options/finetune_recurrent.yml, each clip one H.264 "
     "video; solve for yours: --lq REAL"
@@ -136,7 +145,7 @@ def _mild(plan: Plan) -> Mapping[str, Any]:
 
 
 def _given(plan: Plan) -> bool:
-    return any(plan.gives(_dotted(key)) for key in _mild(plan))
+    return any(plan.gives(_dotted(key)) for key in DEGRADATION)
 
 
 def _dotted(key: str) -> str:

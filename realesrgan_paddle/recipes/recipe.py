@@ -20,8 +20,6 @@ from pathlib import Path
 
 from realesrgan_paddle.data.sets.generic import PICTURES, generic_images
 from realesrgan_paddle.models.networks.description import Generator
-from realesrgan_paddle.models.networks.recurrent_srvgg import RecurrentSRVGG
-from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.models.weights.catalogue import find, is_released
 from realesrgan_paddle.models.weights.read_generator import (
     DEFAULT_FOLDER,
@@ -108,9 +106,9 @@ def auto_recipe(
     )
     machine = machine or inspect_machine()
     choose_network(plan)
-    choose_losses(plan, machine)
     if video:
         choose_clips(plan)
+    choose_losses(plan, machine)
 
     choose_set_parts(plan, plan.config)
     choose_mild_degradation(plan, lq)
@@ -207,21 +205,19 @@ def choose_clips(plan: Plan) -> None:
     Raises:
         UserError: the network is not one that a state can be added to.
     """
-    network = plan.config.network_g
-    if not isinstance(network, RecurrentSRVGG):
-        if not isinstance(network, SRVGGNetCompact) or plan.gives("network_g"):
+    network = plan.value("network_g")
+    kind = network.get("type")
+    if kind != "RecurrentSRVGG":
+        if kind != "SRVGGNetCompact" or plan.gives("network_g"):
             raise UserError(
                 f"--video: a state can be added to the weights of an SRVGGNetCompact, not "
-                f"to {network}; leave network_g out, and give --network {NETWORK}, for "
-                "example"
+                f"to {kind}; leave network_g out, and give --network {NETWORK}, for example"
             )
-        sizes = network.model_dump(exclude={"type"})
-        with_state = RecurrentSRVGG(**sizes).model_dump()
         plan.choose(
             "network_g",
-            with_state,
-            "so far it has gained nothing over the same "
-            "training without --video (docs/recurrent.md)",
+            {**network, "type": "RecurrentSRVGG"},
+            "so far it has gained nothing over the same training without --video "
+            "(docs/recurrent.md)",
         )
 
     reason = "options/finetune_recurrent.yml's"

@@ -1,5 +1,6 @@
 """A run's checkpoints: written, pruned, and restored."""
 
+import math
 import shutil
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -181,7 +182,7 @@ class Checkpoints:
 
         Args:
             iteration: when it was made.
-            metrics: its metrics by "<set>/<metric>".
+            metrics: its metrics by "<set>/<metric>"; one that is not finite is none.
             options: `best` names the metric that decides, else the first one does, on
                 the first set that it measures.
         """
@@ -189,7 +190,9 @@ class Checkpoints:
         if metric is None:
             return
 
-        value, best = metrics[metric], self.record.best
+        value, best = metrics.get(metric, math.nan), self.record.best
+        if not math.isfinite(value):
+            return
         if best is not None and best.figure != metric:
             best = None  # val.best has changed since
         kind = METRICS[name_of(options.metrics[metric.rpartition("/")[2]])]

@@ -174,7 +174,8 @@ class Course:
         if not self._minutes:
             return
         pace = self.pace
-        pace.step_s = meter.step_s
+        # A process's first iteration, which takes longer, is not measured.
+        pace.step_s = meter.step_s or pace.step_s
         pace.validation_s = meter.seconds_of("validation") or pace.validation_s
         left = self._seconds_left()
 
@@ -203,8 +204,13 @@ class Course:
         return 60 * self._minutes - self.pace.spent - kept_for_the_end(self._minutes)
 
     def _follow(self, iteration: int, left: float) -> None:
-        """Let the plan have what fits into the time left after an iteration."""
+        """Let the plan have what fits into the time left after an iteration.
+
+        It stays as long as no iteration was measured, which all processes see alike.
+        """
         pace = self.pace
+        if pace.step_s <= 0:
+            return
         every = self._val_freq if pace.validates else None
         more, validates = iterations_that_fit(
             left, pace.step_s, pace.validation_s, every

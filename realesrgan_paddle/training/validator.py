@@ -124,7 +124,7 @@ class Validator:
 
         record = self.checkpoints.record
         record.start = means
-        record.figures = {BICUBIC: only_finite(bicubic), START: only_finite(start)}
+        record.figures = {BICUBIC: bicubic, START: start}
         self._draw_base_lines()
         meter.exclude("validation", options.val_freq)
 
@@ -155,25 +155,29 @@ class Validator:
         line = f"iter {iteration:,} validation  {summary(metrics)}"
         self.experiment.report(iteration, all_means(measured), line)
         self.sheets.write(iteration, metrics)
-        now, start = only_finite(measured), record.figures.get(START, {})
-        has_drifted = self.judge.at_validation(iteration, now, start)
+        start = record.figures.get(START, {})
+        has_drifted = self.judge.at_validation(iteration, measured, start)
         record.drifted = iteration if has_drifted else None
 
         self.checkpoints.keep_best(iteration, metrics, options)
-        record.figures[LAST] = now
+        record.figures[LAST] = measured
         if record.best is not None and record.best.iteration == iteration:
-            record.figures[BEST] = now
+            record.figures[BEST] = measured
         record.validation_due = False
         meter.exclude("validation", options.val_freq)
 
     def _measure(
         self, upscale: Upscale, folder: Path | None = None, iteration: int = 0
     ) -> Metrics:
-        """Return the metrics of all sets; see `validate`."""
+        """Return the metrics of all sets, as far as they are finite; see `validate`.
+
+        Of an image that is black, and is upscaled so, PSNR is not.
+        """
         measured = validate(
             self.metrics, upscale, self.sets, folder, iteration, self.steps
         )
-        return measured | validate(self.metrics, upscale, self.judged_sets)
+        measured |= validate(self.metrics, upscale, self.judged_sets)
+        return only_finite(measured)
 
     def _means(self, measured: Metrics, options: ValOptions) -> dict[str, float]:
         """Return the means of val.metrics on the validation sets."""

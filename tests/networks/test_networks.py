@@ -255,6 +255,9 @@ class TestLoadState:
         assert (network.state_dict()["body.0.bias"].numpy() == 3).all()
         with pytest.raises(UserError, match="another shape"):
             load_weights(network, {"body.0.bias": np.zeros(5)}, strict=False)
+        mixed = {"body.0.bias": np.full(4, 2.0), "body.2.bias": np.zeros(5)}
+        load_weights(network, mixed, strict=False)
+        assert (network.state_dict()["body.0.bias"].numpy() == 2).all()
 
 
 EXPORT = """

@@ -182,6 +182,16 @@ def test_an_unsound_state_is_passed_over_and_made_again(copied):
     assert_states_equal(newest, expected)
 
 
+def test_a_run_from_an_older_state_goes_on_from_its_own_later(copied):
+    """The states of what it leaves are renamed: they are newer by their names."""
+    left = state_of(copied, 4)
+    older = f"path.resume_state={state_of(copied, 2)}"
+    resume(copied, "auto_resume=false", older, "train.total_iter=3")
+    assert f"{left}: of a later iteration, so renamed 4.state.left" in log_of(copied)
+    resume(copied, "train.total_iter=5")
+    assert "resumed after iteration 3" in log_of(copied)
+
+
 def test_an_unsound_state_that_was_named_is_one_line_and_writes_nothing(copied):
     newest = state_of(copied, 4)
     save_state(newest, with_change(load_state(newest), *CHANGES["a missing weight"]))

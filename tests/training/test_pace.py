@@ -26,7 +26,7 @@ def clock(monkeypatch):
     return now
 
 
-def config(minutes=MINUTES):
+def config(minutes=MINUTES, total_iter=TOTAL):
     options = {
         "name": "test",
         "scale": 4,
@@ -34,7 +34,7 @@ def config(minutes=MINUTES):
         "datasets": {"train": {"type": "RealESRGANDataset", "dataroot_gt": "x"}},
         "network_g": {"type": "SRVGGNetCompact"},
         "train": {
-            "total_iter": TOTAL,
+            "total_iter": total_iter,
             "minutes": minutes,
             "optim_g": {"lr": 1e-4},
             "pixel_opt": {},
@@ -65,7 +65,9 @@ def run(course, clock, step_s, cfg, first=1, until=10**6):
         place = course.scheduled(iteration)
         rates.append(learning_rate(cfg.train.scheduler, -1, place, 1e-4))
         clock[0] += step_s(iteration)
-        course.follow_clock(iteration, FakeMeter(step_s(iteration)))
+        # As `Meter`, which leaves a process's first iteration out.
+        measured = step_s(iteration) if iteration > first else 0.0
+        course.follow_clock(iteration, FakeMeter(measured))
         if course.is_validated(iteration):
             clock[0] += VALIDATION_S
             validated.append(iteration)
@@ -125,6 +127,26 @@ def test_a_resumed_run_has_what_is_left_and_goes_on_with_the_plan(clock):
     over = replace(kept, spent=60 * MINUTES)
     assert Course(cfg, ALONE, clock[0], print).resume(over, 120)
     assert over.total == 120
+
+
+def test_a_run_that_is_resumed_at_each_check_goes_on(clock):
+    cfg = config(total_iter=90)  # fewer than 100: each iteration is a check
+    course = Course(cfg, ALONE, clock[0], print)
+    clock[0] += START_S
+    run(course, clock, lambda i: 2.0, cfg, until=5)
+    for iteration in range(5, 10):
+        resumed = Course(cfg, ALONE, clock[0], print)
+        assert not resumed.resume(replace(course.pace), iteration)
+        run(
+            resumed, clock, lambda i: 2.0, cfg, first=iteration + 1, until=iteration + 1
+        )
+        assert resumed.total > 100
+        course = resumed
+
+    # A state that was saved after a process's first iteration.
+    unmeasured = Course(cfg, ALONE, clock[0], print)
+    assert not unmeasured.resume(replace(course.pace, step_s=0.0), 10)
+    assert unmeasured.total == course.total
 
 
 def test_without_minutes_nothing_follows_the_clock(clock):

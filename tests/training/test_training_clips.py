@@ -233,7 +233,10 @@ def test_a_recurrent_network_begins_as_a_plain_one(tmp_path, caplog):
         ("train.artifact_opt={}", "train.artifact_opt compares pictures"),
         ("datasets.train.interval_list=[]", "interval_list"),
         ("train.warmup_frames=3", "it must be below datasets.train.num_frame"),
-        ("train.warmup_frames=2", "train.temporal_opt needs two frames"),
+        (
+            "train.warmup_frames=2",
+            "two frames on: raise .*, or lower train.warmup_frames",
+        ),
     ],
 )
 def test_options_that_do_not_go_with_clips_are_refused(tmp_path, override, complaint):

@@ -291,6 +291,40 @@ def test_a_lower_value_is_better_for_distances_only():
     assert not METRICS["niqe"].is_better(float("inf"), 4.0)
 
 
+def test_a_black_image_is_left_out_of_what_decides(tmp_path, validated):
+    """Of it PSNR is infinite, with released networks, too."""
+    weights = sample_weights(SRVGGNetCompact(num_feat=8, num_conv=2, upscale=4))
+    for name in weights:
+        if name.endswith("bias"):
+            weights[name] *= 0
+    write_pdparams(tmp_path / "start.pdparams", {"params": weights})
+    for folder, side in (("HR", 64), ("LR", 16)):
+        black = np.zeros((side, side, 3), np.uint8)
+        write_image(tmp_path / f"val/{folder}/g.png", black)
+    small = "train.optim_g.lr=1e-9"
+    folder = run(tmp_path, validated, "train.total_iter=2", small)
+    assert 10 < reported(folder)[-1]["clips/psnr"] < 30
+    assert "net_g_best.pdparams is now of iter 1: clips/psnr 1" in log_of(folder)
+    run(tmp_path, validated, "train.total_iter=3", small, "auto_resume=true")
+    assert reported(folder)[-1]["iter"] == 3
+
+
+def test_a_set_with_folders_keeps_their_names(tmp_path, validated):
+    """Frames of REDS4 are 000/00000000.png: of one clip are those of one folder."""
+    val = validated["datasets"]["val"]
+    for folder, step in (("HR", 1), ("LR", 4)):
+        for clip in ("000", "011"):
+            for number in range(2):
+                image = picture(64, 64, number)[::step, ::step]
+                write_image(tmp_path / f"reds/{folder}/{clip}/{number:08}.png", image)
+        val["dataroot_gt" if step == 1 else "dataroot_lq"] = f"{tmp_path}/reds/{folder}"
+    validated["val"]["save_img"] = True
+    folder = run(tmp_path, validated, "train.total_iter=1")
+    drawn = sorted(path.name for path in (folder / "visualization/clips").iterdir())
+    names = ["000_00000000", "000_00000001", "011_00000000", "011_00000001"]
+    assert [name for name in drawn if name[0] == "0"] == names
+
+
 def test_impossible_options_of_validation_are_refused(tmp_path, validated):
     with pytest.raises(UserError, match=r"val\.best: 'clips/lpips' is not measured; "):
         run(tmp_path, validated, "val.best=clips/lpips")

@@ -243,6 +243,7 @@ class Experiment:
         if resumed_at is not None:
             self._rewind(resumed_at, validated_until)
             self.log(f"resumed after iteration {resumed_at:,}")
+            self._set_aside_states(resumed_at)
             for path in remove_leftovers(self.root):
                 self.log(f"removed {path}, left half-written by a run that was killed")
 
@@ -326,6 +327,13 @@ class Experiment:
         self.root.rename(archived)
         moved = f"{self.root} is there already: moved to {archived}"
         sys.stderr.write(f"{printable(moved)}\n")
+
+    def _set_aside_states(self, iteration: int) -> None:
+        """Rename states of later iterations: `auto_resume` would go on from these."""
+        for path in self.states.glob("*.state"):
+            if path.stem.isdecimal() and int(path.stem) > iteration:
+                aside = path.replace(path.with_name(f"{path.name}.left"))
+                self.log(f"{path}: of a later iteration, so renamed {aside.name}")
 
     def _rewind(self, iteration: int, validated_until: int) -> None:
         """Drop later numbers, and a last line that a crash has cut off.
