@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from realesrgan_paddle.commands.quickstart import quickstart
+from realesrgan_paddle.commands.quickstart import ITERATIONS, quickstart
 from realesrgan_paddle.utils.cli import int_range, parse_flags, run, setting
 
 
@@ -26,7 +26,7 @@ class Flags:
     )
     output: Path = setting(Path("quickstart"), "folder to work in")
     iterations: int = setting(
-        300, "training iterations; 300 take minutes on a CPU", int_range(1)
+        ITERATIONS, "training iterations; 300 take minutes on a CPU", int_range(1)
     )
 
 

@@ -117,7 +117,7 @@ def filled(template: str, **given: object) -> list[str]:
         if value is not None:
             values = value if isinstance(value, list) else [value]
             words += [_as_value(str(each)) for each in values]
-        elif words[-1].startswith("--"):
+        elif words[-1].startswith("-"):
             words.pop()
     return words
 

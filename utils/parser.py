@@ -155,6 +155,8 @@ class Parser(argparse.ArgumentParser):
                 continue
 
             arguments["required"] = "default" not in arguments
+            if arguments.get("nargs") == "+" and not arguments.get("default"):
+                arguments.setdefault("action", "extend")  # --input a --input b is both
             if declared["takes_words"]:
                 self._must_be_given = arguments.pop("required")
                 about = arguments.get("help")

@@ -109,7 +109,7 @@ def hold_out(
 
     total = sum(map(len, clips))
     if not units and total >= FEWEST:
-        units = [clips[-1][-num_frame:]]
+        units, gaps = _the_end(clips[-1], num_frame)
     validated = []
     for number, unit in enumerate(units):
         share = crops * (number + 1) // len(units) - crops * number // len(units)
@@ -268,6 +268,19 @@ def _moments(clips: Sequence[Clip], wanted: int, reach: int) -> tuple[list[Clip]
 
     units = [[frame] for held, _ in plans for frame in held]
     return units, [frame for _, gap in plans for frame in gap]
+
+
+def _the_end(clip: Clip, num_frame: int) -> tuple[list[Clip], Clip]:
+    """Return the last frames of a clip to hold out, and those just before them.
+
+    At least half of the frames of a clip of several stay.
+    """
+    most = max(1, len(clip) // 2)
+    held = min(num_frame, most)
+    times = _times(clip)
+    is_near = times[-held] - times[:-held] < MOMENT_SECONDS
+    near = min(int(is_near.sum()), most - held)
+    return [clip[-held:]], clip[len(clip) - held - near : len(clip) - held]
 
 
 def _times(clip: Clip) -> np.ndarray:

@@ -260,18 +260,23 @@ def _stack(arrays: Sequence[np.ndarray]) -> np.ndarray:
 def _read_sample(dataset: Dataset, key: Key, limit: int, problems: list[str]) -> Sample:
     """Return the sample of `key`, or of the next image that can be read.
 
-    Appends a line to `problems` for each image that cannot be read.
+    Appends a line to `problems` for each image that cannot be read. That of one frame
+    ends all clips that it is in.
     """
     index, position = key
-    tries = min(limit + 1, len(dataset))
-    for number in range(index, index + tries):
+    found: set[str] = set()
+    for number in range(index, index + len(dataset)):
         try:
             return dataset[number % len(dataset), position]
         except UserError as error:
             problem = str(error)
         except OSError as error:
             problem = f"{error.filename}: {error.strerror or error}"
-        problems.append(problem)
+        if problem not in found:
+            found.add(problem)
+            problems.append(problem)
+        if len(found) > limit:
+            break
     raise too_many(problem, limit)
 
 

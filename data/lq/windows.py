@@ -1,6 +1,7 @@
 """Windows of real images (pictures, frames of videos) and of ground truth like them."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,10 +96,10 @@ def stream_codec(path: Path) -> str | None:
     images, videos = _list(path)
     if images or not videos:
         return None
-    found = {
-        CODECS.get(probe(video).codec)
-        for video in evenly_spaced(videos, MOST_PICTURES // 2)
-    }
+    found = set()
+    for video in evenly_spaced(videos, MOST_PICTURES // 2):
+        with suppress(UserError):  # `read_real` says which cannot be read
+            found.add(CODECS.get(probe(video).codec))
     return found.pop() if len(found) == 1 else None
 
 

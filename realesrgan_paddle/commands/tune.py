@@ -5,6 +5,7 @@ tune says what it is made of and which steps are done, so that the same command 
 where it was, whatever ended it.
 """
 
+import math
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -26,6 +27,7 @@ from realesrgan_paddle.commands.tune_folder import (
 from realesrgan_paddle.data.sets.made_folders import SET_LIST
 from realesrgan_paddle.data.sets.naming import safe_stem
 from realesrgan_paddle.inference.graph.exported_files import MODEL_NAME
+from realesrgan_paddle.judging.findings import NO_GAIN
 from realesrgan_paddle.judging.verdict import network_of, read_lines, without_command
 from realesrgan_paddle.models.weights.read_generator import check_there
 from realesrgan_paddle.utils.errors import UserError
@@ -54,8 +56,8 @@ EXPORT_S = 15.0
 """Kept of the minutes for the export, which takes 6 s on two CPU cores."""
 LEAST_S = 60.0
 """What training must have [s]; train.py refuses less."""
-NOT_BETTER = "do not use it"
-"""Begins what a verdict advises against a network."""
+NOT_BETTER = ("do not use it", NO_GAIN.said)
+"""Begins what a verdict says of a network that is no better."""
 TOO_SHORT = "train for longer"
 """Begins what it advises where the last validation was the best."""
 
@@ -291,7 +293,8 @@ class Tune:
 
     def _too_little_time(self) -> UserError:
         minutes = self._notes.minutes
-        more = {**self._given, "minutes": f"{2 * minutes:g}"}
+        enough = max(2 * minutes, minutes + math.ceil(self._spent() / 60))
+        more = {**self._given, "minutes": f"{enough:g}"}
         return UserError(
             f"too little is left of {minutes:g} minutes to train; what is done stays; "
             f"with more of them: {command_line(*filled(COMMAND, **more))}"

@@ -8,6 +8,7 @@ import numpy as np
 
 from realesrgan_paddle.data.loading.datasets import ValidationDataset, ValidationImage
 from realesrgan_paddle.data.loading.held_out_crops import (
+    SMALLEST_SIDE,
     HeldOutSet,
     ValidationSet,
     open_held_out,
@@ -37,7 +38,7 @@ from realesrgan_paddle.metrics.table import (
     open_metric,
 )
 from realesrgan_paddle.options.schema.config import Config
-from realesrgan_paddle.options.schema.validation import ValOptions
+from realesrgan_paddle.options.schema.validation import HELD_OUT, ValOptions
 from realesrgan_paddle.training.training_data import TrainingData
 from realesrgan_paddle.utils.crops import most_different, visible_difference
 from realesrgan_paddle.utils.files import atomic_path
@@ -73,10 +74,18 @@ def open_validation_sets(cfg: Config, data: TrainingData) -> list[ValidationSet]
     return sets
 
 
-def describe_held_out(cfg: Config, data: TrainingData) -> list[str]:
-    """Return what the log says of held-out images, or of their absence."""
+def describe_held_out(
+    cfg: Config, data: TrainingData, sets: Sequence[ValidationSet]
+) -> list[str]:
+    """Return what the log says of held-out images, or of their absence from `sets`."""
     if cfg.hold_out == 0:
         return []
+    if data.held_out and all(each.name != HELD_OUT for each in sets):
+        return [
+            f"no validation: the images that are held out of training are below "
+            f"{SMALLEST_SIDE} pixels; choose larger ones with datasets.val, or train on "
+            "all: val.hold_out=0"
+        ]
     if not data.held_out:
         return [
             "no validation: there are fewer than three images, so none is held out; "

@@ -258,7 +258,7 @@ def open_validator(
     judged_sets: list[HeldOutSet] = []
     crops: list[HeldOutSet] = []
     changing: HeldOutSet | None = None
-    remarks = describe_held_out(cfg, data)
+    remarks = describe_held_out(cfg, data, sets)
     if cfg.val is not None and sets:
         metrics, left_out = open_available(cfg.val)
         available = {name: cfg.val.metrics[name] for name in metrics}

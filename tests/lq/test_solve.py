@@ -16,7 +16,7 @@ from realesrgan_paddle.data.lq.solution import NumberFound, Solution, findings
 from realesrgan_paddle.data.lq.solve import Solved, solve_for
 from realesrgan_paddle.options.reading.load import load_config
 from realesrgan_paddle.options.schema.degradation import LQConfig
-from realesrgan_paddle.recipes import recipe
+from realesrgan_paddle.recipes import choose_degradation
 from realesrgan_paddle.utils.images import write_image
 from realesrgan_paddle.utils.runlog.progress import Progress
 
@@ -87,7 +87,7 @@ def test_the_recipe_trains_with_what_was_solved_for(place, monkeypatch, capsys):
         asked.append((options.dataroot_gt, options.scale, real))
         return solved_as({"jpeg_range2": [30, 40], "sinc_prob": 0.25})
 
-    monkeypatch.setattr(recipe, "solve_for", solve_at_once)
+    monkeypatch.setattr(choose_degradation, "solve_for", solve_at_once)
     words = ["--recipe", "auto", "--dataroot_gt", "HR", "--lq", "REAL", "--dry_run"]
     network = ["scale=2", "network_g.type=SRVGGNetCompact", "network_g.upscale=2"]
     assert train.main([*words, *network, "train.total_iter=300"]) == 0

@@ -22,6 +22,7 @@ from realesrgan_paddle.__main__ import (
 )
 from realesrgan_paddle.commands import doctor, models
 from realesrgan_paddle.options.reading.read_yaml import read_yaml
+from realesrgan_paddle.tools import tune
 from realesrgan_paddle.utils.cli import parse_flags, setting
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import write_image
@@ -41,6 +42,13 @@ for name in sys.argv[1:]:
 def python(*words, cwd=None):
     command = [sys.executable, *words]
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+
+
+def test_a_list_that_is_given_twice_has_all():
+    flags = parse_flags(
+        tune.Flags, None, ["a.mp4", "--input", "b.mp4", "--input", "c.mp4"]
+    )
+    assert sorted(flags.input) == ["a.mp4", "b.mp4", "c.mp4"]
 
 
 def test_every_tool_is_a_command():

@@ -90,6 +90,26 @@ def test_the_replacement_is_the_same_for_workers_and_after_a_resume():
     assert batches(dataset, 4, start=2) == whole[2:]
 
 
+@dataclass(frozen=True)
+class Clips(Numbers):
+    """A dataset of clips of three numbers each."""
+
+    def __getitem__(self, key: tuple[int, int]) -> tuple[np.ndarray, ...]:
+        for number in range(key[0], key[0] + 3):
+            super().__getitem__((number % self.count, key[1]))
+        return np.array(key[0]), np.array(key[1])
+
+
+def test_a_bad_frame_counts_once_for_all_clips_that_it_is_in():
+    """Three clips in a row have the frame 4, and two may be bad."""
+    logged: list[str] = []
+    read = batches(Clips(9, frozenset({4})), 9, log=logged.append)
+    assert {index for indices, _ in read for index in indices}.isdisjoint({2, 3, 4})
+    assert logged == ["skipped, 1 of at most 2: 4.png: bad"]
+    with pytest.raises(UserError, match="max_bad_images"):
+        batches(Clips(9, frozenset({1, 4, 7})), 9)
+
+
 @pytest.mark.parametrize("workers", [0, 1])
 def test_more_bad_images_than_allowed_are_an_error_that_names_the_option(workers):
     message = r"\.png: bad; more than datasets\.train\.max_bad_images: 2 images"

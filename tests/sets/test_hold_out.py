@@ -74,6 +74,28 @@ def test_nothing_within_a_second_of_a_moment_is_trained_on():
         assert min(gaps) == 1
 
 
+def test_of_a_short_series_of_frames_the_end_is_held_out_with_a_gap():
+    """25 frames a second: two seconds have no room for moments, and half stays."""
+    frames = names(*(f"a_{0.04 * number:010.3f}.png" for number in range(60)))
+    for num_frame in (1, 5):
+        held = hold_out(frames, None, num_frame)
+        kept = [path for path in frames if path not in held.excluded]
+        assert set(frames[-num_frame:]) <= held.excluded
+        assert 60 - num_frame - len(kept) == 24, "what is nearer than a second"
+    assert len(hold_out(frames[:5], None, 5).excluded) == 2, "something is trained on"
+
+
+def test_what_is_left_out_of_a_list_may_be_written_otherwise():
+    """As `find .` writes names, or with whole paths."""
+    root = Path("/set")
+    for form in ("{}", "./{}", "/set/{}"):
+        listed = ImageList(root, [form.format(path.name) for path in video("a", 20)])
+        held = hold_out(listed)
+        assert len(held.excluded) == 6
+        assert not held.excluded & {*listed.without(held.excluded)}
+        assert len(listed.without(held.excluded)) == 14
+
+
 def test_whole_clips_are_held_out_where_a_fifth_of_them_is_enough():
     clips = [video(f"clip{number:02}_", 6) for number in range(30)]
     held = hold_out([path for clip in clips for path in clip])

@@ -4,11 +4,20 @@ import json
 
 import pytest
 
-from realesrgan_paddle.commands.quickstart import MAX_HELD_OUT, hold_out
+from realesrgan_paddle.commands.quickstart import MAX_HELD_OUT, check_work, hold_out
 from realesrgan_paddle.data.sets.made_folders import MANIFEST
 from realesrgan_paddle.data.sets.naming import moments_of
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.paired import FEWEST_UNITS
+
+
+def test_the_folder_of_another_video_of_that_name_is_refused(tmp_path):
+    check_work(tmp_path / "match", tmp_path / "a/match.mp4")
+    check_work(tmp_path / "match", tmp_path / "a/match.mp4")
+    with pytest.raises(
+        UserError, match=r"made of .*a/match\.mp4; give another --output"
+    ):
+        check_work(tmp_path / "match", tmp_path / "b/match.mp4")
 
 
 @pytest.fixture

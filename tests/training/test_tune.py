@@ -23,6 +23,7 @@ from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.tools import tune
 from realesrgan_paddle.utils import cli
 from realesrgan_paddle.utils.images import write_image
+from realesrgan_paddle.utils.next_steps import next_line
 from realesrgan_paddle.utils.weights.writer import write_pdparams
 
 GOOD, POOR = "my 'first' 比赛.mp4", '-a "poor" one.mp4'
@@ -245,3 +246,25 @@ def test_steps_say_what_they_do_and_how_long_is_left(tmp_path, monkeypatch, caps
     assert printed.endswith("\n\\x1b[2J\n")
     assert "next: no\n" not in printed.splitlines(keepends=True)
     assert (tmp_path / "log").read_text() == printed
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has it")
+def test_a_log_on_a_full_disk_stops_no_step(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(
+        steps, "process_words", lambda script, words: [sys.executable, "-c", *words]
+    )
+    code = "print('x' * 200_000)"  # more than a pipe holds
+    run = Steps(1, {"code": code}, "again", Path("/dev/full"))
+    assert run.run("Work", "work.py {code}") == 0
+    printed = capsys.readouterr().out
+    assert "x" * 200_000 in printed
+    assert printed.count("/dev/full: goes no further") == 1
+
+
+def test_the_next_command_has_a_network_only_if_it_is_better(tmp_path):
+    assert next_line("tuned network", images="a.mp4", model=None).endswith(
+        "upscale.py a.mp4"
+    )
+    assert next_line("tuned network", images="a.mp4", model="tuned").endswith(
+        "upscale.py a.mp4 -m tuned"
+    )
