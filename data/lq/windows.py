@@ -174,15 +174,19 @@ def window_side(pictures: Sequence[RealImage], gt: Sequence[Path], scale: int) -
         UserError: half of them are smaller than the smallest window.
     """
     room = np.median([min(picture.pixels.shape[:2]) for picture in pictures])
-    sizes = [min(read_rgb8(path).shape[:2]) for path in gt[: min(5, len(gt))]]
-    room = min(room, np.median(sizes) / scale)
+    sizes = []
+    for path in gt[:5]:
+        with suppress(UserError):  # `gt_windows` says which cannot be read
+            sizes.append(min(read_rgb8(path).shape[:2]))
+    if sizes:
+        room = min(room, np.median(sizes) / scale)
     for side in SIDES:
         if side <= room:
             return side
     least = SIDES[-1]
     raise UserError(
-        f"--fit: half of the real images, or of the ground truth, are too small; sides "
-        f"must be at least {least} pixels, and {least * scale} of the ground truth"
+        f"half of the real images, or of the ground truth, are too small; sides must be at "
+        f"least {least} pixels, and {least * scale} of the ground truth"
     )
 
 
@@ -205,7 +209,7 @@ def real_windows(
         shown.append(content(windows))
         sources += [names.index(picture.source)] * len(windows)
     if not pixels:
-        raise UserError(f"--fit: no real image is larger than {side}x{side} pixels")
+        raise UserError(f"no real image is larger than {side}x{side} pixels")
     return RealWindows(*_chosen(pixels, shown, sources, REAL_WINDOWS, rng))
 
 
@@ -235,7 +239,7 @@ def gt_windows(
             sources += [number] * len(windows)
     if not pixels:
         least = side * scale
-        raise UserError(f"--hr: no ground truth is larger than {least}x{least} pixels")
+        raise UserError(f"no ground truth is larger than {least}x{least} pixels")
     return GtWindows(*_chosen(pixels, shown, sources, GT_WINDOWS, rng)), failures
 
 
@@ -251,10 +255,10 @@ def _chosen(
     brightness = contents[:, 3]
     lit = (brightness > DARKEST) & (brightness < BRIGHTEST)
     useful = np.flatnonzero(lit & (contents[:, 0] > LEAST_CONTRAST))
-    if not len(useful):
+    if len(useful) < 2:  # halves are compared, too
         raise UserError(
-            "--fit: the real images, or the ground truth, show nothing but flat, black "
-            "or white areas"
+            "the real images, or the ground truth, show nothing but flat, black or white "
+            "areas, or one place that is not; give more or larger ones"
         )
     kept = np.sort(rng.permutation(useful)[:count])
     return np.concatenate(pixels)[kept], contents[kept], np.array(sources)[kept]
