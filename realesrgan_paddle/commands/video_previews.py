@@ -19,6 +19,7 @@ from realesrgan_paddle.inference.video.reading.source import VideoSource, time_c
 from realesrgan_paddle.inference.video.segment_maker import UpscaledVideo
 from realesrgan_paddle.inference.video.upscale_video import sampled_frames
 from realesrgan_paddle.utils.cli import say
+from realesrgan_paddle.utils.image_headers import stand_upright
 from realesrgan_paddle.utils.runlog.meter import duration
 from realesrgan_paddle.video.comparison import write_frames_page, write_preview
 
@@ -70,7 +71,7 @@ def show_preview(
     part = choose_part(source, flags.video, [])
     seconds, frames, share = _bounded(upscaler, source, part, flags)
     if frames:
-        page = _show_frames(upscaler, part, path, folder, flags, frames, share)
+        page = _show_frames(upscaler, source, part, folder, flags, frames, share)
     else:
         result = folder / f"preview{target.suffix}"
         page = _show_seconds(upscaler, source, part, result, flags, seconds)
@@ -111,22 +112,25 @@ def _bounded(
 
 def _show_frames(
     upscaler: Upscaler,
+    source: VideoSource,
     part: VideoPart,
-    path: Path,
     folder: Path,
     flags: UpscaleFlags,
     count: int,
     share: float,
 ) -> Path:
     """Show `count` frames that are evenly spread, or the middle of each."""
-    frames = []
+    frames, path = [], source.path
     sampled = sampled_frames(
         upscaler, path, flags.video, count, outscale=flags.outscale, share=share
     )
     began = time.monotonic()
     for frame, result in sampled:
         say(f"{path.name}: frame at {time_code(frame.seconds)}")
-        before, after = frame.image[..., :3], result[..., :3]
+        before, after = (
+            stand_upright(each[..., :3], source.orientation)
+            for each in (frame.image, result)
+        )
         frames.append((frame.seconds, before, after))
 
     a_frame = (time.monotonic() - began) / len(frames) / share

@@ -1,6 +1,6 @@
 """Parts of videos to be shown: their pictures, upright and progressive, with times."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -34,6 +34,19 @@ from realesrgan_paddle.inference.video.settings import DEFAULTS, VideoSettings
 
 Shown = tuple[Fraction, av.VideoFrame]
 """When a picture is shown [s], from the first one, and the picture."""
+
+
+TURNS: Mapping[int, Sequence[str]] = {
+    1: (),
+    2: ("hflip",),
+    3: ("hflip", "vflip"),
+    4: ("vflip",),
+    5: ("transpose=cclock_flip",),
+    6: ("transpose=clock",),
+    7: ("transpose=clock_flip",),
+    8: ("transpose=cclock",),
+}
+"""The filters of ffmpeg that turn pictures upright, by `VideoSource.orientation`."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +106,7 @@ class Excerpt:
         Args:
             filters: the last filters of ffmpeg's, each as "name=options".
         """
-        turns = _turns(self.source)
+        turns = TURNS[self.source.orientation]
         decoded = self._frames()
         frames = filtered(decoded, [*turns, *filters])
         return zip(self.times, frames, strict=False)  # the last time is the end
@@ -213,24 +226,3 @@ def _ready(sink: FilterContext) -> Iterator[Frame]:
             yield sink.pull()
         except (av.BlockingIOError, av.EOFError):
             return
-
-
-def _turns(source: VideoSource) -> list[str]:
-    """Return the filters that turn and mirror pictures as the video asks.
-
-    The first and second numbers of the matrix say where the picture's x axis goes, the
-    fourth and fifth its y axis; so does ffmpeg (fftools/ffmpeg_filter.c).
-    """
-    if source.display_matrix is None:
-        return []
-    x_to_x, x_to_y, _, y_to_x, y_to_y = source.display_matrix[:5]
-    if x_to_x == 0:
-        if x_to_y > 0:
-            return ["transpose=cclock_flip" if y_to_x > 0 else "transpose=clock"]
-        return ["transpose=clock_flip" if y_to_x < 0 else "transpose=cclock"]
-    flips = []
-    if x_to_x < 0:
-        flips.append("hflip")
-    if y_to_y < 0:
-        flips.append("vflip")
-    return flips

@@ -21,6 +21,8 @@ from realesrgan_paddle.inference.video.reading.source import (
     VideoSource,
 )
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.image_headers import stand_upright
+from realesrgan_paddle.utils.images import read_image
 
 TS_PACKET = 188
 
@@ -55,6 +57,31 @@ def test_matrix_is_guessed_only_where_it_is_not_told(tmp_path: Path):
         source = opened(flat_clip(tmp_path / "a.mkv", "red", size=size, tagged=tagged))
         assert source.matrix == matrix
         assert source.colors.matrix == (2 if tagged == "unknown" else matrix)
+
+
+@pytest.mark.parametrize(
+    ("options", "orientation"),
+    [
+        ((), 1),
+        (("-display_hflip:v:0",), 2),
+        (("-display_rotation:v:0", 180), 3),
+        (("-display_vflip:v:0",), 4),
+        (("-display_rotation:v:0", -90), 6),
+        (("-display_rotation:v:0", 90), 8),
+    ],
+)
+def test_frames_stand_upright_as_ffmpeg_turns_them(
+    tmp_path: Path, mp4: Path, options, orientation: int
+):
+    clip = tmp_path / "turned.mp4"
+    ffmpeg(*options, "-i", mp4, "-c", "copy", clip)
+    source = opened(clip)
+    assert source.orientation == orientation
+    images = []
+    for turning in ((), ("-noautorotate",)):
+        ffmpeg(*turning, "-y", "-i", clip, "-frames:v", 1, tmp_path / "a.bmp")
+        images.append(read_image(tmp_path / "a.bmp"))
+    assert np.array_equal(images[0], stand_upright(images[1], source.orientation))
 
 
 def test_a_matrix_that_is_none_of_yuv_is_left_out_or_refused(tmp_path: Path):

@@ -189,10 +189,27 @@ class VideoSource:
         return BT709 if is_hd(self.width, self.height) else SMPTE170M
 
     @property
+    def orientation(self) -> int:
+        """How players turn and mirror the frames, as Exif numbers it: 1 is upright.
+
+        The first and second numbers of the matrix say where the picture's x axis goes,
+        the fourth and fifth its y axis; so does ffmpeg (fftools/ffmpeg_filter.c).
+        """
+        if self.display_matrix is None:
+            return 1
+        x_to_x, x_to_y, _, y_to_x, y_to_y = self.display_matrix[:5]
+        if x_to_x == 0:
+            return {(True, True): 5, (True, False): 6, (False, False): 7}.get(
+                (x_to_y > 0, y_to_x > 0), 8
+            )
+        return {(False, True): 2, (False, False): 3, (True, False): 4}.get(
+            (x_to_x > 0, y_to_y > 0), 1
+        )
+
+    @property
     def is_quarter_turn(self) -> bool:
         """Whether players turn the frames by 90 or 270 degrees."""
-        matrix = self.display_matrix
-        return matrix is not None and matrix[0] == 0
+        return self.orientation >= 5
 
     def time_code(self, frame: int) -> str:
         """Return when a frame is shown, from the start of the file, "0:00:01.480"."""
