@@ -47,6 +47,11 @@ def choose_ops(wanted: CPUOps = "auto") -> tuple[Ops, str]:
         raise UserError(f"cpu_ops: {wanted}: {error}; use auto or plain") from error
 
 
+def in_float32(ops: Ops) -> Ops:
+    """Return operators that compute in float32, of the same kind."""
+    return OneDNNOps(F32) if isinstance(ops, OneDNNOps) else ops
+
+
 def float32_ops() -> Ops:
     """Return the faster operators here that compute in float32, for measuring."""
     ops, _ = _choose_faster()

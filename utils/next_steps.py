@@ -53,6 +53,10 @@ NEXT = {
         "tools/compare.py --video --input {source} --results upscaled={result} "
         "--output {output}"
     ),
+    "part of a video": (
+        "tools/compare.py --video --input {source} --models {models} --start {start} "
+        "--end {end} --output {output}"
+    ),
     "metrics": "{script} --input {images} --output results --model_path {model}",
 }
 """What was made -> the command that takes it. Braces hold what it is called with."""

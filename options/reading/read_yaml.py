@@ -196,15 +196,19 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
         UserError: the file is missing, is too large, is not UTF-8, is not YAML, holds
             no mapping, or gives one key two values.
     """
-    path = _find(Path(path))
+    path = find_options(Path(path))
     data = parse_yaml(_read_text(path), str(path))
     if not isinstance(data, dict):
         raise UserError(f"{path}: holds no 'key: value' lines")
     return data
 
 
-def _find(path: Path) -> Path:
-    """Return the file that is meant by a path or a name; see `read_yaml`."""
+def find_options(path: Path) -> Path:
+    """Return the file that is meant by a path or a name; see `read_yaml`.
+
+    Raises:
+        UserError: there is none.
+    """
     named = path.with_name(f"{path.name.removesuffix('.yml')}.yml")
     shipped = []
     if path.parent in (Path(), Path("options")):

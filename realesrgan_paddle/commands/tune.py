@@ -27,7 +27,7 @@ from realesrgan_paddle.commands.tune_folder import (
 from realesrgan_paddle.data.sets.made_folders import SET_LIST
 from realesrgan_paddle.data.sets.naming import safe_stem
 from realesrgan_paddle.inference.graph.exported_files import MODEL_NAME
-from realesrgan_paddle.judging.findings import NO_GAIN
+from realesrgan_paddle.judging.findings import HELPFUL, NO_GAIN
 from realesrgan_paddle.judging.verdict import network_of, read_lines, without_command
 from realesrgan_paddle.models.weights.read_generator import check_there
 from realesrgan_paddle.utils.errors import UserError
@@ -213,6 +213,11 @@ class Tune:
             lines.append(f"before and after: {self.folder / PAGE}")
         else:
             lines.append("no verdict: there are too few images to hold some out")
+        if (iterations := self._iterations()) < HELPFUL:
+            lines.append(
+                f"warning: trained for {iterations:,} iterations, which is next to nothing: "
+                f"give more than {self._notes.minutes:g} --minutes, and another --output"
+            )
         for what, place in (("set", "set/frames_sheet"), ("training", RUN)):
             page = self.folder / place / "index.html"
             if page.is_file():
@@ -290,6 +295,13 @@ class Tune:
 
     def _has_state(self) -> bool:
         return any(self._experiment.states.glob("*.state"))
+
+    def _iterations(self) -> int:
+        """Return how many it was trained for, by its last state."""
+        states = self._experiment.states.glob("*.state")
+        return max(
+            (int(each.stem) for each in states if each.stem.isdecimal()), default=0
+        )
 
     def _too_little_time(self) -> UserError:
         minutes = self._notes.minutes

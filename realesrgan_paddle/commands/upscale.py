@@ -8,7 +8,7 @@ from realesrgan_paddle.commands.upscale_flags import UpscaleFlags
 from realesrgan_paddle.commands.upscale_inputs import Inputs, Results, results_of
 from realesrgan_paddle.commands.upscale_rows import open_upscaler, picture_settings
 from realesrgan_paddle.commands.upscale_shared import SharedRun
-from realesrgan_paddle.commands.what_follows import after_video
+from realesrgan_paddle.commands.what_follows import after_part, after_video
 from realesrgan_paddle.inference.pictures.files import TakenFiles
 from realesrgan_paddle.inference.pictures.record import Record, check_report, reported
 from realesrgan_paddle.inference.pictures.upscale_files import upscale_files
@@ -100,9 +100,7 @@ def _upscale_pictures(
 def after_videos(
     script: str, argv: Sequence[str], inputs: Inputs, flags: UpscaleFlags, scale: float
 ) -> str | None:
-    """Return what follows upscaled videos, or a preview of them.
-
-    None without videos, and after a part of them.
+    """Return what follows upscaled videos, or a preview of them; None without videos.
 
     Args:
         script: the running command's.
@@ -116,10 +114,12 @@ def after_videos(
     if flags.preview or flags.preview_frames:
         rest = without_flags(argv, ("--preview", "--preview_frames"))
         return command_line(script, *rest)
-    if flags.video.start is not None or flags.video.end is not None:
-        return None  # comparing would cut that part of the result again
     from realesrgan_paddle.commands.upscale_videos import target_of
 
     found = next(found for found in inputs.found if found.videos)
     video = found.videos[0]
-    return after_video(video, target_of(video, results_of(found, flags, scale), flags))
+    target = target_of(video, results_of(found, flags, scale), flags)
+    part = flags.video.start, flags.video.end
+    if part != (None, None):
+        return after_part(video, target, flags.model_path, *part)
+    return after_video(video, target)

@@ -191,6 +191,25 @@ def after_video(source: Path, result: Path) -> str:
     return next_line("upscaled video", source=source, result=result, output=output)
 
 
+def after_part(
+    source: Path, result: Path, model: str, start: float | None, end: float | None
+) -> str:
+    """Return what follows a part of a video: that part, upscaled again for the page.
+
+    Comparing files would cut the part out of the result, which is the part alone.
+    """
+    output = result.parent / f"{result.stem}_compare"
+    times = {"start": start, "end": end}
+    seconds = {name: f"{time:g}" for name, time in times.items() if time is not None}
+    return next_line(
+        "part of a video",
+        source=source,
+        models=f"upscaled={model}",
+        output=output,
+        **seconds,
+    )
+
+
 def after_evaluation(
     models: Sequence[tuple[str, str]],
     gt: Path,

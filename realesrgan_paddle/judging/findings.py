@@ -10,6 +10,8 @@ from realesrgan_paddle.utils.paired import FEWEST_UNITS
 
 FEWEST_IMAGES = 5
 """The smallest set that a network was measured to gain from: the quickstart's frames."""
+HELPFUL = 100
+"""Iterations from which a gain was measured: docs/measurements.md, "Few minutes"."""
 
 
 class Finding(NamedTuple):

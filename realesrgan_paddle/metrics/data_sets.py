@@ -17,6 +17,7 @@ from realesrgan_paddle.data.sets.made_folders import validation_of_set
 from realesrgan_paddle.inference.pictures.files import find_inputs
 from realesrgan_paddle.metrics.matlab_bicubic import resize_bicubic
 from realesrgan_paddle.metrics.table import BICUBIC
+from realesrgan_paddle.options.reading.read_yaml import find_options
 from realesrgan_paddle.utils.crops import Crop
 from realesrgan_paddle.utils.errors import UserError, did_you_mean
 from realesrgan_paddle.utils.images import read_rgb, read_rgb8, to_uint8
@@ -290,13 +291,16 @@ def open_degradation(way: str, scale: int, seed: int | None) -> Degrade:
 
 def check_way(way: str) -> None:
     """Raise UserError if there is no such way to degrade: before networks are loaded."""
-    if way == BICUBIC or Path(way).exists():
+    if way == BICUBIC:
         return
-    hint = did_you_mean(way, [BICUBIC])
-    raise UserError(
-        f"--degrade {way}: no such file; bicubic, or an option file such as "
-        f"options/generate_lq_data.yml{hint}"
-    )
+    try:
+        find_options(Path(way))
+    except UserError as error:
+        hint = did_you_mean(way, [BICUBIC])
+        raise UserError(
+            f"--degrade {way}: no such file; bicubic, or an option file such as "
+            f"options/generate_lq_data.yml{hint}"
+        ) from error
 
 
 def _bicubic_by(scale: int) -> Degrade:

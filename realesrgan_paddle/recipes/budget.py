@@ -10,8 +10,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from realesrgan_paddle.judging.findings import HELPFUL
 from realesrgan_paddle.options.schema.config import Config
-from realesrgan_paddle.recipes.choose_schedule import HELPFUL
 from realesrgan_paddle.recipes.environment import Costs, measure_costs
 from realesrgan_paddle.recipes.plan import Plan
 from realesrgan_paddle.training.pace import kept_for_the_end

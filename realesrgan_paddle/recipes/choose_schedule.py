@@ -2,7 +2,7 @@
 
 import math
 
-from realesrgan_paddle.judging.findings import FEWEST_IMAGES
+from realesrgan_paddle.judging.findings import FEWEST_IMAGES, HELPFUL
 from realesrgan_paddle.models.networks.description import Description
 from realesrgan_paddle.models.networks.discriminators import (
     ProjectedDiscriminatorOptions,
@@ -25,8 +25,6 @@ LPIPS still fell in docs/soccer.md, at 1; the quickstart gained nothing more at 
 docs/domain_gain's networks one gained from 1.8 to 5.5, and one, judged on another camera,
 lost from 1.2 to 3.7: held-out images tell, and the best network is kept.
 """
-HELPFUL = 100
-"""Iterations from which a gain was measured: docs/measurements.md, "Few minutes"."""
 FULL_RATE = 100
 """Iterations from which the full learning rate is chosen.
 

@@ -37,6 +37,7 @@ from realesrgan_paddle.models.step.state import freeze, trainable_parameters
 from realesrgan_paddle.models.weights.assign import differing_options, load_weights
 from realesrgan_paddle.models.weights.layouts import to_basicsr
 from realesrgan_paddle.models.weights.read_generator import locate, read_generator
+from realesrgan_paddle.ops.choose import in_float32
 from realesrgan_paddle.ops.plain import Ops
 from realesrgan_paddle.options.reading.load import dump_config
 from realesrgan_paddle.options.schema.config import Config
@@ -98,9 +99,13 @@ def build_step(
         net_g.num_frame = cfg.datasets.train.num_frame
         net_g.warmup_frames = train.warmup_frames
     freeze(net_g, train.freeze)
+    # In float32, as it is judged: released weights in float16 lie on ties of bfloat16,
+    # so a step of next to nothing changes what these are rounded to.
+    ema = EMA(net_g, train.ema_decay)
+    ema.layer.ops = in_float32(ops)
     pixel_step = PixelStep(
         generator=net_g,
-        ema=EMA(net_g, train.ema_decay),
+        ema=ema,
         losses=build_losses(cfg, ops, precision),
         optimizer_g=build_optimizer(train.optim_g, net_g),
         lr_g=train.optim_g.lr,

@@ -5,9 +5,10 @@ import sys
 
 import paddle
 import pytest
+from sample_runs import write_yml
 
 from realesrgan_paddle.ops import choose, trial
-from realesrgan_paddle.ops.choose import choose_ops, float32_ops
+from realesrgan_paddle.ops.choose import choose_ops, float32_ops, in_float32
 from realesrgan_paddle.ops.onednn.library import (
     BF16,
     F32,
@@ -19,6 +20,8 @@ from realesrgan_paddle.ops.plain import PLAIN
 from realesrgan_paddle.ops.training.convolution import ConvolutionLayer
 from realesrgan_paddle.ops.training.operators import OneDNNOps
 from realesrgan_paddle.ops.trial import Trial, start_trial, trial_result
+from realesrgan_paddle.options.reading.load import load_config
+from realesrgan_paddle.training.build import build_step
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.machine.devices import has_bf16
 
@@ -248,3 +251,13 @@ def test_other_systems_are_refused_without_their_library(monkeypatch, platform, 
     monkeypatch.setattr(sys, "platform", platform)
     with pytest.raises(OneDNNError, match=reason):
         library.__wrapped__()
+
+
+def test_what_is_judged_is_computed_in_float32(tmp_path, options):
+    """Whatever trains it: released weights in float16 lie on ties of bfloat16."""
+    assert in_float32(PLAIN) is PLAIN
+    assert in_float32(OneDNNOps(F32)) == in_float32(OneDNNOps(BF16)) == OneDNNOps(F32)
+    cfg = load_config(write_yml(tmp_path, options))
+    step = build_step(cfg, OneDNNOps(BF16))
+    assert step.generator.ops == OneDNNOps(BF16)
+    assert step.ema.layer.ops == OneDNNOps(F32)

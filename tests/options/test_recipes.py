@@ -15,6 +15,7 @@ from sample_runs import log_of, picture, reported
 
 from realesrgan_paddle.commands import train
 from realesrgan_paddle.commands.train import main
+from realesrgan_paddle.judging.findings import HELPFUL
 from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.models.weights import read_generator
@@ -24,7 +25,6 @@ from realesrgan_paddle.options.reading.load import dump_config, load_config
 from realesrgan_paddle.recipes import budget, choose_degradation
 from realesrgan_paddle.recipes.budget import least_minutes, plan_budget
 from realesrgan_paddle.recipes.choose_schedule import (
-    HELPFUL,
     choose_schedule,
     choose_total,
     disk_use,

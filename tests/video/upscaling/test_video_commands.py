@@ -104,10 +104,16 @@ def test_the_next_command_is_understood(work, tmp_path, capsys):
     assert (tmp_path / "it's x4_compare" / "index.html").is_file()
 
 
-def test_after_a_part_nothing_is_compared(work, tmp_path, capsys):
+def test_after_a_part_that_part_is_compared(work, tmp_path, capsys):
     part = ("--start", "0.05", "--end", "0.2")
     assert run_infer(work, work / "my clip.mp4", tmp_path / "part.mp4", *part) == 0
-    assert "compare.py --video" not in capsys.readouterr().out
+    _, _, *words = next_words(capsys)
+    assert words[-6:-2] == [*part]
+    assert compare.main(words) == 0
+    page = tmp_path / "part_compare"
+    assert (page / "index.html").is_file()
+    results = list((page / "upscaled").iterdir())
+    assert [len(read_back(each).times) for each in results] == [3]
 
 
 def test_a_folder_of_pictures_and_videos(work, tmp_path, capsys):
