@@ -21,7 +21,9 @@ from pathlib import Path
 
 from realesrgan_paddle.commands.what_follows import after_frames
 from realesrgan_paddle.data.footage import keyframes
+from realesrgan_paddle.data.sets.made_folders import only_poor
 from realesrgan_paddle.utils.cli import float_range, parse_flags, run, say, setting
+from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.jobs import report_failures
 from realesrgan_paddle.utils.next_steps import print_next
 
@@ -40,7 +42,7 @@ class Flags:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code: 1 if a video failed."""
+    """Run the command and return its exit code: 1 if a video failed, or no frame is there."""
     flags = parse_flags(Flags, __doc__, argv)
     videos = keyframes.find_videos(flags.input)
     sheet = flags.sheet or Path(f"{flags.output.absolute()}_sheet")
@@ -56,6 +58,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         say(line)
     if done.written + done.present:
         print_next(after_frames(flags.output))
+    elif not done.failures:
+        reasons = ", ".join(f"{n} {reason}" for reason, n in done.dropped.items())
+        raise UserError(
+            f"{flags.output}: all frames were dropped ({reasons}); see {done.sheet}. "
+            f"{only_poor(flags.input[0])}"
+        )
     return report_failures(done.failures)
 
 

@@ -134,6 +134,7 @@ def _extract(
         num_frame=settings.num_frame,
         period=max(settings.num_frame, round(rate * settings.interval)),
     )
+    before = done.clips
     for run in _runs(frames(video, info, sampling, order), settings.num_frame):
         if _has_cut(run):
             done.across_cuts += 1
@@ -150,6 +151,11 @@ def _extract(
             writer.finish()
             done.clips += 1
             done.bytes += sum(file.stat().st_size for file in files)
+    if done.clips == before:
+        raise UserError(
+            f"{video}: no clip in it: nowhere {settings.num_frame} frames follow each "
+            f"other without a cut; see --num_frame"
+        )
 
 
 def _runs(found: Iterator[Frame], length: int) -> Iterator[list[Frame]]:

@@ -34,7 +34,7 @@ def test_clips_are_consecutive_frames_and_none_has_a_cut(tmp_path, capsys):
     # They begin at 0, 1, 2 and 3 s; that of 2 s has the cut.
     assert "3 clips of 5 frames of 1 videos" in printed
     assert "1 moments with a cut" in printed
-    assert "datasets.train.dataroot_gt=" in printed.splitlines()[-1]
+    assert "--recipe auto --video --dataroot_gt " in printed.splitlines()[-1]
 
     paths = sorted((tmp_path / "out").rglob("*.png"))
     runs = runs_of(paths)
@@ -56,6 +56,14 @@ def test_what_is_there_stays_and_what_is_missing_comes_back(tmp_path):
     extract(video, tmp_path / "out")
     assert paths[0].read_bytes() == b"mine"
     assert paths[1].read_bytes() == before
+
+
+def test_a_video_without_a_clip_fails_and_says_why(tmp_path, capsys):
+    video = two_shots(tmp_path / "m.mp4")
+    assert extract(video, tmp_path / "out", "--num_frame", "50") == 1
+    said = capsys.readouterr()
+    assert "nowhere 50 frames follow each other without a cut" in said.err
+    assert "next" not in said.out
 
 
 def test_a_file_that_is_no_video_is_one_line_and_others_go_on(tmp_path, capsys):

@@ -131,6 +131,12 @@ def test_an_unwritable_frame_fails_only_its_own_video(tmp_path: Path, capsys):
     assert "File too large" in failure
 
 
+def test_frames_that_were_all_dropped_are_an_error_with_the_reasons(tmp_path: Path):
+    video = flat_clip(tmp_path / "a.mp4", "black")
+    with pytest.raises(UserError, match=r"all frames were dropped \(\d+ .*see "):
+        main(["--input", str(video), "--output", str(tmp_path / "out")])
+
+
 def test_a_wrong_input_path_writes_nothing(tmp_path: Path):
     clip = moving_clip(tmp_path / "match.mp4")
     (tmp_path / "empty").mkdir()
