@@ -95,7 +95,14 @@ RECIPES = (
     Recipe("2 clips", domains=("soccer",), clips=2),
     Recipe("2 clips, 8 frames", domains=("soccer",), clips=2, frames=8),
     Recipe("3 clips, 10 frames", domains=("soccer",), clips=3, frames=10),
-    Recipe("GAN, grid loss 2", base=GAN, length=0.6, goes_on=True, keys=_grid(2)),
+    Recipe(
+        "GAN, grid loss 2",
+        (*MEASURED, "film"),
+        length=0.6,
+        base=GAN,
+        goes_on=True,
+        keys=_grid(2),
+    ),
     Recipe("4 x as long", domains=("soccer",), length=4, keys=CURVE),
     *(
         Recipe(

@@ -180,7 +180,8 @@ def image_name(path: Path) -> str:
     stem = path.with_suffix("")
     if seconds_of_frame(stem.name) is not None:
         return stem.name
-    return "_".join(stem.parts)
+    # A shard is as the folder that it was made of.
+    return "_".join(part.removesuffix(".tar") for part in stem.parts)
 
 
 def one_of_each_clip(names: Iterable[str]) -> set[str]:

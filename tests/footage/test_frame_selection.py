@@ -454,11 +454,10 @@ def test_the_sheet_shows_all_frames_and_its_thumbnails_are_no_training_images(
     assert [path.name for path in image_paths(sheet, None)] == ["contact_sheet.png"]
 
 
-def test_an_extraction_that_keeps_no_frame_succeeds(tmp_path: Path, capsys):
-    assert (
-        extract(tmp_path / "out", picture_clip(tmp_path / "clip.mkv", [BLACK, BLACK]))
-        == 0
-    )
+def test_an_extraction_that_keeps_no_frame_says_why(tmp_path: Path, capsys):
+    clip = picture_clip(tmp_path / "clip.mkv", [BLACK, BLACK])
+    with pytest.raises(UserError, match=r"all frames were dropped \(2 black\); see "):
+        extract(tmp_path / "out", clip)
     assert "0 key frames of 1 videos" in capsys.readouterr().out
 
 

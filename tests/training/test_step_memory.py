@@ -20,7 +20,7 @@ def options(tmp_path):
     """Options without a discriminator, for single images or clips."""
     options = tiny_options(tmp_path) | {"model_type": "RealESRNetModel"}
     options |= {"gt_size": 256, "queue_size": 0}
-    options["network_g"] = {"type": "RecurrentSRVGG", "num_conv": 32}
+    options["network_g"] = {"type": "SRVGGNetCompact", "num_conv": 32}
     del options["network_d"]
     for section in ("artifact_opt", "gan_opt", "optim_d"):
         del options["train"][section]
@@ -38,7 +38,11 @@ def test_a_large_network_takes_more_and_clips_as_many_crops_as_frames(
     assert memory.memory_of_step(cfg, SMALL) == pytest.approx(0.3)
     assert memory.memory_of_step(cfg, LARGE) == pytest.approx(3)
 
-    clips = ("datasets.train.num_frame=15", "train.warmup_frames=10")
+    clips = (
+        "network_g.type=RecurrentSRVGG",
+        "datasets.train.num_frame=15",
+        "train.warmup_frames=10",
+    )
     cfg = config(tmp_path, options, *clips)
     assert memory.memory_of_step(cfg, SMALL) == pytest.approx(1.5)
 
