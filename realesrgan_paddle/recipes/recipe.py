@@ -266,11 +266,17 @@ def choose_losses(plan: Plan, machine: Machine) -> None:
         choose_discriminator(plan, machine)
         return
     plan.choose("gt_usm", False, NOT_SHARPENED)
+    choose_grid_loss(plan)
+
+
+def choose_grid_loss(plan: Plan) -> None:
+    """Choose the loss on grid artifacts, for a small network."""
     if inspect_network(plan.config.network_g).small:
         plan.choose(
             "train.grid_opt",
             {"loss_weight": GRID_WEIGHT},
-            "without it short trainings leave a regular grid (docs/measurements.md)",
+            "without it short trainings leave a regular grid (docs/measurements.md, with a "
+            "GAN docs/domain_gain/)",
         )
 
 
@@ -294,3 +300,4 @@ def choose_discriminator(plan: Plan, machine: Machine) -> None:
     plan.choose("train.optim_d.lr", 1e-3, "docs/soccer.md's")
     plan.choose("train.optim_d.betas", [0.5, 0.99], "docs/soccer.md's")
     plan.choose("l1_gt_usm", False, NOT_SHARPENED)
+    choose_grid_loss(plan)

@@ -47,6 +47,7 @@ from realesrgan_paddle.utils.weights.writer import write_pdparams
 pytestmark = pytest.mark.paddle
 
 CPU = Machine(False, 2, 16.0)
+UNET = "network_d.type=UNetDiscriminatorSN"
 
 
 @pytest.fixture(autouse=True)
@@ -86,7 +87,9 @@ def test_the_measured_options_are_proposed_for_a_small_network_on_a_cpu(frames):
     assert cfg.train.lpips_opt.loss_weight == 0.1
     assert cfg.train.grid_opt.loss_weight == GRID_WEIGHT
     with_gan, _ = recipe(None, ["model_type=RealESRGANModel"], frames)
-    assert with_gan.train.grid_opt is None, "not measured with a GAN"
+    assert with_gan.train.grid_opt.loss_weight == GRID_WEIGHT
+    with_unet, _ = recipe(None, ["model_type=RealESRGANModel", UNET], frames)
+    assert with_unet.train.grid_opt is None, "not measured with Real-ESRGAN's"
     assert not cfg.gt_usm
     assert cfg.gt_size == 160
     assert cfg.datasets.train.batch_size_per_gpu == 6
@@ -287,7 +290,7 @@ def test_without_a_gpu_a_gan_is_that_of_the_file_for_a_cpu(frames):
     file = load_config(ROOT / "options/finetune_cpu_gan.yml")
     assert cfg.network_d == file.network_d
     assert cfg.l1_gt_usm == file.l1_gt_usm
-    for section in ("gan_opt", "optim_d", "optim_g"):
+    for section in ("gan_opt", "grid_opt", "optim_d", "optim_g"):
         assert getattr(cfg.train, section) == getattr(file.train, section)
     assert cfg.train.net_d_init_until == 0.8
     assert cfg.train.net_d_init_iters == 1000
