@@ -116,9 +116,8 @@ class Steps:
             try:
                 with self.log.open("a", encoding="utf-8", errors=ESCAPED) as log:
                     log.write(f"{line}\n")
-            except (
-                OSError
-            ) as error:  # the disk is full; what a step prints is still read
+            except OSError as error:
+                # The disk is full; what a step prints must be read all the same.
                 line = f"{line}\n{self.log}: goes no further: {error.strerror}"
                 self.log = None
         try:

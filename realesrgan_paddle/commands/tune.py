@@ -42,6 +42,7 @@ from realesrgan_paddle.utils.next_steps import (
 )
 from realesrgan_paddle.utils.runlog.experiment import Experiment
 from realesrgan_paddle.utils.runlog.meter import duration
+from realesrgan_paddle.utils.runlog.training_state import state_files
 
 FOLDER = Path("tuned")
 """Where tunes are, each in a folder of its own."""
@@ -294,14 +295,11 @@ class Tune:
         )
 
     def _has_state(self) -> bool:
-        return any(self._experiment.states.glob("*.state"))
+        return bool(state_files(self._experiment.states))
 
     def _iterations(self) -> int:
         """Return how many it was trained for, by its last state."""
-        states = self._experiment.states.glob("*.state")
-        return max(
-            (int(each.stem) for each in states if each.stem.isdecimal()), default=0
-        )
+        return max(state_files(self._experiment.states), default=0)
 
     def _too_little_time(self) -> UserError:
         minutes = self._notes.minutes

@@ -120,7 +120,8 @@ def _show_frames(
     share: float,
 ) -> Path:
     """Show `count` frames that are evenly spread, or the middle of each."""
-    frames, path = [], source.path
+    frames = []
+    path = source.path
     sampled = sampled_frames(
         upscaler, path, flags.video, count, outscale=flags.outscale, share=share
     )

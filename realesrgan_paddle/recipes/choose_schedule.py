@@ -61,7 +61,8 @@ def choose_crops(
 
 def choose_batch(plan: Plan, generator: NetworkSize, machine: Machine) -> None:
     """Choose the batch size, split where memory requires it, and the workers."""
-    if plan.config.datasets.train.num_frame > 1:
+    of_clips = plan.config.datasets.train.num_frame > 1
+    if of_clips:
         size, reason = 2, "clips; options/finetune_recurrent.yml's"
     elif machine.gpu:
         size, reason = 12, "Real-ESRGAN's on each GPU"
@@ -75,7 +76,7 @@ def choose_batch(plan: Plan, generator: NetworkSize, machine: Machine) -> None:
     room = crops_of_256 / (plan.config.gt_size / 256) ** 2
     at_once = max(1, math.floor(min(size, room)))
     why_parts = f"because {size} crops at once may not fit into memory"
-    if plan.config.datasets.train.num_frame > 1:
+    if of_clips:
         at_once, why_parts = 1, "each clip is degraded in its own way"
     parts = math.ceil(size / at_once)
 

@@ -1,6 +1,5 @@
 """A run's checkpoints: written, pruned, and restored."""
 
-import math
 import shutil
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -182,17 +181,15 @@ class Checkpoints:
 
         Args:
             iteration: when it was made.
-            metrics: its metrics by "<set>/<metric>"; one that is not finite is none.
+            metrics: its metrics by "<set>/<metric>", all of them finite.
             options: `best` names the metric that decides, else the first one does, on
                 the first set that it measures.
         """
         metric = options.best or _first_measured(metrics, options)
-        if metric is None:
+        if metric is None or metric not in metrics:
             return
 
-        value, best = metrics.get(metric, math.nan), self.record.best
-        if not math.isfinite(value):
-            return
+        value, best = metrics[metric], self.record.best
         if best is not None and best.figure != metric:
             best = None  # val.best has changed since
         kind = METRICS[name_of(options.metrics[metric.rpartition("/")[2]])]

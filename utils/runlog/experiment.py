@@ -33,6 +33,7 @@ from realesrgan_paddle.utils.files import (
 from realesrgan_paddle.utils.images import read_image, write_image
 from realesrgan_paddle.utils.report.pages import PAGE
 from realesrgan_paddle.utils.runlog.run_page import RunPage
+from realesrgan_paddle.utils.runlog.training_state import state_files
 from realesrgan_paddle.utils.signals import leave_terminal
 
 if TYPE_CHECKING:
@@ -330,8 +331,8 @@ class Experiment:
 
     def _set_aside_states(self, iteration: int) -> None:
         """Rename states of later iterations: `auto_resume` would go on from these."""
-        for path in self.states.glob("*.state"):
-            if path.stem.isdecimal() and int(path.stem) > iteration:
+        for later, path in state_files(self.states).items():
+            if later > iteration:
                 aside = path.replace(path.with_name(f"{path.name}.left"))
                 self.log(f"{path}: of a later iteration, so renamed {aside.name}")
 

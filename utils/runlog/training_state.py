@@ -79,6 +79,12 @@ def load_state(path: str | Path) -> TrainingState:
     return TrainingState(record.pop("iteration"), parts, record, Path(path))
 
 
+def state_files(folder: str | Path) -> dict[int, Path]:
+    """Return the states of a run in a folder, `<iteration>.state`, by iteration."""
+    states = Path(folder).glob("*.state")
+    return {int(path.stem): path for path in states if path.stem.isdecimal()}
+
+
 def load_newest_state(
     folder: str | Path, check: Callable[[TrainingState], None]
 ) -> tuple[TrainingState | None, list[str]]:
@@ -94,9 +100,8 @@ def load_newest_state(
         UserError: there are states, but none can be used. Starting over silently would
             throw the run away.
     """
-    states = [path for path in Path(folder).glob("*.state") if path.stem.isdecimal()]
     problems: list[str] = []
-    for file in sorted(states, key=lambda path: int(path.stem), reverse=True):
+    for _, file in sorted(state_files(folder).items(), reverse=True):
         try:
             state = load_state(file)
             _check_name(state, file)

@@ -210,7 +210,7 @@ def _describe(
     """Return the source, put together from all that was found."""
     frame = order.first_frame
     pixel_format = frame.format.name
-    colors, remark = _color_tags(file.path, frame, info)
+    colors, of_colors = _color_tags(file.path, frame, info)
     times = frame_times(packets, order, file.ticks, file.format == "avi")
     timeline = _timeline(file, packets, order, times)
 
@@ -231,7 +231,7 @@ def _describe(
         frames=_frame_of_each(packets, order),
         jumps=times.jumps,
         start=file.start,
-        remarks=_remarks(file, timeline, packets.cut, order.lost, times) + remark,
+        remarks=_remarks(file, timeline, packets.cut, order.lost, times) + of_colors,
     )
 
 
@@ -277,10 +277,11 @@ def _color_tags(path: Path, frame: Any, info: VideoInfo) -> tuple[ColorTags, lis
     Raises:
         UserError: by its matrix it is of a kind that libswscale does not convert.
     """
-    matrix, remark = int(frame.colorspace), []
+    matrix = int(frame.colorspace)
+    remarks = []
     is_rgb = frame.format.is_rgb or frame.format.has_palette
     if not is_rgb and matrix == RGB:
-        remark.append(
+        remarks.append(
             "its color matrix is tagged as that of RGB, and it is YUV: left out"
         )
         matrix = UNKNOWN
@@ -296,7 +297,7 @@ def _color_tags(path: Path, frame: Any, info: VideoInfo) -> tuple[ColorTags, lis
         range=int(frame.color_range),
         chroma_location=info.chroma_location,
     )
-    return tags, remark
+    return tags, remarks
 
 
 def _frame_of_each(packets: PacketTable, order: PacketOrder) -> np.ndarray:

@@ -41,6 +41,10 @@ NO_TIME = np.iinfo(np.int64).min
 
 RGB, BT709, UNKNOWN, SMPTE170M = 0, 1, 2, 6
 """Numbers of AVColorSpace; in AVColorPrimaries and the others 2 is unknown as well."""
+HALF_TURNS = {(True, True): 1, (False, True): 2, (False, False): 3, (True, False): 4}
+"""Exif's orientation by whether x goes to x, and y to y, unmirrored."""
+QUARTER_TURNS = {(True, True): 5, (True, False): 6, (False, False): 7, (False, True): 8}
+"""The same by whether x goes to y, and y to x, unmirrored."""
 LIMITED, FULL = 1, 2
 """Numbers of AVColorRange; 0 is unknown, which players take for limited."""
 
@@ -199,12 +203,8 @@ class VideoSource:
             return 1
         x_to_x, x_to_y, _, y_to_x, y_to_y = self.display_matrix[:5]
         if x_to_x == 0:
-            return {(True, True): 5, (True, False): 6, (False, False): 7}.get(
-                (x_to_y > 0, y_to_x > 0), 8
-            )
-        return {(False, True): 2, (False, False): 3, (True, False): 4}.get(
-            (x_to_x > 0, y_to_y > 0), 1
-        )
+            return QUARTER_TURNS[x_to_y > 0, y_to_x > 0]
+        return HALF_TURNS[x_to_x > 0, y_to_y > 0]
 
     @property
     def is_quarter_turn(self) -> bool:
