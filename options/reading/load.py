@@ -270,9 +270,9 @@ def _dotted(loc: tuple[int | str, ...], data: Any) -> str:
 def _suggestion(key: str, model: type[Options]) -> str:
     """Return where an unknown key belongs, or "; did you mean ...?", or nothing.
 
-    The keys of the same section are tried first, then those of all sections.
+    Tried are a key of this name further down, one like it beside, and then everywhere.
     """
-    parent, _, name = key.rpartition(".")
+    parent, dot, name = key.rpartition(".")
     found = sections(model)
     beside = [section for section in found if section.name == parent]
 
@@ -282,12 +282,16 @@ def _suggestion(key: str, model: type[Options]) -> str:
     if types:
         return f", it belongs to type {' or '.join(types)}"
     elsewhere = [section.dotted(name) for section in found if name in section.keys]
-    if elsewhere:
-        return f"; did you mean {elsewhere[0]!r}?"
+    below = [known for known in elsewhere if known.startswith(parent + dot)]
+    if below:
+        return f"; did you mean {below[0]!r}?"
 
     near = [known for section in beside for known in section.keys]
-    anywhere = [known for section in found for known in section.keys]
-    return did_you_mean(name, near) or did_you_mean(name, anywhere)
+    if suggested := did_you_mean(name, near):
+        return suggested
+    if elsewhere:
+        return f"; did you mean {elsewhere[0]!r}?"
+    return did_you_mean(name, [known for section in found for known in section.keys])
 
 
 def _shown(value: object) -> str:

@@ -75,8 +75,9 @@ class Steps:
         """Run a command as `__call__` and return its exit code."""
         self.number += 1
         script, *words = filled(template, **self.given)
-        time_left = f" ({duration(self.left())} left)" if self.left else ""
-        self.say(f"\n[{self.number}/{self.count}] {what}{time_left}")
+        time_left = self._time_left()
+        known = f" ({time_left})" if time_left else ""
+        self.say(f"\n[{self.number}/{self.count}] {what}{known}")
         self.say(f"$ {command_line(script, *words)}")
 
         process = subprocess.Popen(
@@ -136,5 +137,13 @@ class Steps:
     def _say_that_it_works(self) -> None:
         if time.monotonic() - self._said_at < QUIET_S:
             return
-        time_left = f", {duration(self.left())} left" if self.left else ""
-        self.say(f"[{self.number}/{self.count}] still at work{time_left}")
+        time_left = self._time_left()
+        known = f", {time_left}" if time_left else ""
+        self.say(f"[{self.number}/{self.count}] still at work{known}")
+
+    def _time_left(self) -> str:
+        """Return such as "1m 40s left"; "" where there is no limit."""
+        if self.left is None:
+            return ""
+        seconds = self.left()
+        return f"{duration(seconds)} left" if seconds else "past the limit"

@@ -303,19 +303,26 @@ def described_set(
 def units_told(
     images: Sequence[str], seen: Collection[str], *, of_clips: bool = False
 ) -> str:
-    """Return what images stand for, such as "12 moments of 3 clips".
+    """Return what images stand for, such as "12 moments of 3 clips", and if they are too few.
 
     `of_clips`: see `compare_images`.
     """
-    parts = []
+    parts, most = [], 0
     for claim, own in _by_claim(images, seen, of_clips=of_clips).items():
-        clips = len(set(clips_of(own)))
+        clips = units = len(set(clips_of(own)))
         if claim is Claim.MOMENTS:
-            moments = counted(len(set(moments_of(own))), "moment")
-            parts.append(f"{moments} of {counted(clips, 'clip')}")
+            units = len(set(moments_of(own)))
+            parts.append(f"{counted(units, 'moment')} of {counted(clips, 'clip')}")
         else:
             parts.append(counted(clips, claim.value[:-1]))
-    return joined(parts)
+        most = max(most, units)
+
+    told = joined(parts)
+    if most < FEWEST_UNITS:
+        told += (
+            f" (too few for a verdict, which takes {FEWEST_UNITS}: give more footage)"
+        )
+    return told
 
 
 def counted(count: int, noun: str) -> str:

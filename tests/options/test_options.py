@@ -320,6 +320,9 @@ REFUSED = {
         "unknown key 'train.bach_size'; did you mean 'batch_size_per_gpu'?"
     ),
     "trian.total_iter=3": "unknown key 'trian'; did you mean 'train'?",
+    "datasets.train.dataroot=3": (  # val.drift has a key of this very name
+        "unknown key 'datasets.train.dataroot'; did you mean 'dataroot_lq'?"
+    ),
     "network_g.num_blocks=6": (
         "unknown key 'network_g.num_blocks'; did you mean 'num_block'?"
     ),

@@ -238,11 +238,12 @@ def test_steps_say_what_they_do_and_how_long_is_left(tmp_path, monkeypatch, caps
     )
     monkeypatch.setattr(steps, "QUIET_S", 0.5)
     code = "import time; print('next: no'); time.sleep(3); print('\\x1b[2J'); exit(3)"
-    run = Steps(1, {"code": code}, "again", tmp_path / "log", lambda: 100.0)
+    left = iter([100.0] + [0.0] * 9)
+    run = Steps(1, {"code": code}, "again", tmp_path / "log", lambda: next(left))
     assert run.run("Work", "work.py {code}") == 3
     printed = capsys.readouterr().out
     assert printed.startswith("\n[1/1] Work (1m 40s left)\n$ ")
-    assert re.search(r"\n\[1/1\] still at work, 1m 40s left\n", printed)
+    assert re.search(r"\n\[1/1\] still at work, past the limit\n", printed)
     assert printed.endswith("\n\\x1b[2J\n")
     assert "next: no\n" not in printed.splitlines(keepends=True)
     assert (tmp_path / "log").read_text() == printed

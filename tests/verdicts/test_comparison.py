@@ -5,7 +5,12 @@ import math
 import numpy as np
 
 from realesrgan_paddle.data.sets.naming import clips_of, moments_of
-from realesrgan_paddle.judging.comparison import Answer, Claim, compare_images
+from realesrgan_paddle.judging.comparison import (
+    Answer,
+    Claim,
+    compare_images,
+    units_told,
+)
 from realesrgan_paddle.metrics.measuring import add_image, mean_of, only_finite
 from realesrgan_paddle.metrics.table import METRICS, Metric
 
@@ -60,6 +65,13 @@ def test_answers():
 def test_images_of_a_few_other_clips_tell_nothing_however_many_they_are():
     assert answer(around(2.0, count=60), clips=3) is Answer.UNKNOWN
     assert answer(around(2.0, count=60), clips=4) is Answer.BETTER
+
+
+def test_what_is_held_out_is_said_to_be_too_little_before_it_is_trained_on():
+    three = [f"a_{number:06}.000" for number in range(3)]
+    assert units_told(three, {"a"}).startswith("3 moments of 1 clip (too few for a ")
+    assert units_told([*three, "a_000005.000"], {"a"}) == "4 moments of 1 clip"
+    assert "(too few" not in units_told([*three, "b_0", "c_0", "d_0", "e_0"], {"a"})
 
 
 def test_moments_of_clips_that_were_trained_on_and_other_clips_are_told_apart():
