@@ -48,6 +48,8 @@ _INDEX = np.dtype([("key", "<u8"), ("offset", "<i8"), ("size", "<i8")])
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 """Of the disk here, which an object is copied to: no storage can be blamed."""
 _NO_RETRY = (FileNotFoundError, PermissionError, IsADirectoryError, ValueError)
+_NO_KEYS = "NoCredentialsError"  # of botocore, which is not imported for this
+_SET_KEYS = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; public: FSSPEC_S3_ANON=1"
 
 Result = TypeVar("Result")
 
@@ -383,6 +385,8 @@ def ask_storage(path: str | Path, question: Callable[[Any, str], Result]) -> Res
             if isinstance(error, OSError) and error.errno in FULL:
                 raise
             reason = " ".join(str(error).split())[:200] or type(error).__name__
+            if type(error).__name__ == _NO_KEYS:
+                raise UserError(f"{url}: {reason}; {_SET_KEYS}") from error
             if wait is None:
                 raise UserError(
                     f"{url}: no answer for {sum(WAITS) // 60} minutes ({reason})"

@@ -184,6 +184,18 @@ def test_object_storage_without_fsspec_names_the_install(monkeypatch):
         training_images("s3://bucket/hr", None)
 
 
+def test_object_storage_without_keys_is_not_waited_for(tmp_path, monkeypatch):
+    s3fs = pytest.importorskip("s3fs")
+    for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "PROFILE"):
+        monkeypatch.delenv(f"AWS_{name}", raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for name in ("SHARED_CREDENTIALS", "CONFIG"):
+        monkeypatch.setenv(f"AWS_{name}_FILE", str(tmp_path / "none"))
+    s3fs.S3FileSystem.clear_instance_cache()
+    with pytest.raises(UserError, match=r"Unable to locate credentials; set AWS_ACC"):
+        training_images("s3://bucket/hr", None)
+
+
 @pytest.fixture
 def storage(tmp_path, monkeypatch):
     """A local S3 server with the footage in it: its address, and what stops and starts it."""
