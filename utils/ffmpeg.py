@@ -245,8 +245,8 @@ class FFmpegRun:
             raise UserError(f"{self.name}: no video stream in it")
         if self._printed_error("not on whitelist"):
             raise UserError(
-                f"{self.name}: a playlist, raw stream or other kind that is not "
-                "opened; use mp4, mkv, ..."
+                f"{self.name}: a picture, playlist, raw stream or other kind that is "
+                "not opened; use mp4, mkv, ..."
             )
         if code:
             reason = f"ffmpeg ended with code {code}"
