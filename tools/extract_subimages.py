@@ -52,7 +52,8 @@ class Flags:
     )
     patches_per_frame: int = setting(
         Cutting.patches_per_frame,
-        "with --patches best: the most of one image",
+        "with --patches best: the most of one image; fewer than 8 images give as many "
+        "as 8 would",
         int_range(1),
     )
     max_patches: int = setting(

@@ -29,12 +29,14 @@ CHOSEN = "chosen"
 Moments = Mapping[Path, tuple[str, int, float, int]]
 """Source, number of the shot in it, time [s] and view of frames; view -1: not known."""
 
-VIEW_PATCHES = 64
-"""A view may give so many patches, whatever the others give.
+FEW_FRAMES = 8
+"""A source with fewer frames may give as many patches as one with so many.
 
-Eight frames of eight patches: eight frames of five clips were as good as 82
-(docs/domain_gain/README.md, "Recipes").
+Eight frames of five clips were as good as 82 (docs/domain_gain/README.md, "Recipes").
 """
+
+VIEW_PATCHES = 64
+"""A view may give so many patches, whatever the others give: eight of `FEW_FRAMES`."""
 
 REPEAT_DISTANCE = 5.0
 """Patches are the same place again below this RMS difference of their signatures [levels].
@@ -116,7 +118,8 @@ def choose_patches(
     moments = _moments(cutting.manifest) if cutting.manifest else {}
     in_time = sorted(paths, key=lambda path: (_moment(path, moments), path))
     overlays = overlays_by_path(cutting.manifest)
-    work = partial(_judge, cutting=cutting, overlays=overlays)
+    most = _most_of_each(paths, cutting.patches_per_frame, moments)
+    work = partial(_judge, cutting=cutting, overlays=overlays, most=most)
     judged, failures = run_each(work, in_time, threads=cutting.threads)
 
     result = PatchChoice(failures=failures)
@@ -141,8 +144,23 @@ def choose_patches(
     return result
 
 
+def _most_of_each(
+    paths: Sequence[Path], of_many: int, moments: Moments
+) -> dict[Path, int]:
+    """Return how many patches each frame may give: `of_many` where a source has many."""
+    sources = {path: _moment(path, moments)[0] for path in paths}
+    frames = Counter(sources.values())
+    return {
+        path: of_many * max(1, FEW_FRAMES // frames[source])
+        for path, source in sources.items()
+    }
+
+
 def _judge(
-    path: Path, cutting: Cutting, overlays: Mapping[Path, Sequence[Crop]]
+    path: Path,
+    cutting: Cutting,
+    overlays: Mapping[Path, Sequence[Crop]],
+    most: Mapping[Path, int],
 ) -> _Judged:
     """Return the patches of an image."""
     frame = judge_frame(
@@ -150,7 +168,7 @@ def _judge(
         cutting.grid,
         overlays.get(path.resolve(), []),
         min_detail=cutting.min_detail,
-        per_frame=cutting.patches_per_frame,
+        per_frame=most[path],
     )
     counts = {reason: len(patches) for reason, patches in frame.rejected.items()}
     examples = {}

@@ -83,7 +83,10 @@ class DomainOptions:
         "grid: all; a set made before keeps its way",
     )
     patches_per_frame: int = setting(
-        8, "with --patches best: the most sub-images of one frame", int_range(1)
+        8,
+        "with --patches best: the most sub-images of one frame; a source of fewer than "
+        "8 frames gives as many as 8 would",
+        int_range(1),
     )
     max_patches: int = setting(
         0,

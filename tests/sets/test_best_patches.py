@@ -180,6 +180,18 @@ def test_a_still_camera_gives_each_place_once_and_a_sheet_shows_it(frames, capsy
     assert (frames / "out_sheet" / "patches.png").is_file()
 
 
+@pytest.mark.parametrize(("frames", "each"), [(1, 8), (4, 2), (8, 1)])
+def test_a_source_of_few_frames_gives_as_many_patches_as_one_of_eight(
+    tmp_path, frames, each
+):
+    for number in range(frames):
+        image = picture(number, 384)
+        write_image(tmp_path / "in" / f"v_{number}.png", image)
+    assert cut(tmp_path, "--patches_per_frame", "1") == 0
+    names = [name.partition("_s")[0] for name in files(tmp_path)]
+    assert {names.count(f"v_{number}") for number in range(frames)} == {each}
+
+
 def test_an_interrupted_run_is_completed_with_the_same_patches(frames):
     cut(frames, "--max_patches", "5")
     whole = files(frames)
