@@ -127,12 +127,12 @@ def _reasons_for_better(passport: Passport) -> Iterator[str]:
     quantizer = passport.quantizer
     if quantizer and POOR_QP <= quantizer.qp < BAD_QP:
         yield f"{quantizer_text(passport)} in key frames; good is like QP 26 or less"
-    low = _has_bits_below(passport, POOR_KEY_BITS)
-    if low and not _has_bits_below(passport, BAD_KEY_BITS) and _is_wiped(passport):
-        yield (
-            f"{_wiped_text(passport)}, and {passport.key_bits_per_pixel:.3f} bit/pixel "
-            f"in key frames are less than {POOR_KEY_BITS}"
-        )
+    if _is_wiped(passport) and _has_bits_below(passport, POOR_KEY_BITS):
+        if not _has_bits_below(passport, BAD_KEY_BITS):
+            yield (
+                f"{_wiped_text(passport)}, and {passport.key_bits_per_pixel:.3f} "
+                f"bit/pixel in key frames are less than {POOR_KEY_BITS}"
+            )
     elif _is_encoded_again(passport):
         yield (
             f"{_wiped_text(passport)}, though {quantizer_text(passport)} wipes none: "

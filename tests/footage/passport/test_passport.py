@@ -142,6 +142,13 @@ def test_verdicts(figures: dict, decision: str, reason: str):
     assert not reason or reason in verdict.reasons[0]
 
 
+def test_what_is_said_once_is_not_said_again():
+    bad = GOOD.model_copy(update={"key_bits_per_pixel": 0.05, "wiped": 0.6})
+    verdict = with_verdict(bad).verdict
+    said = " ".join([*verdict.reasons, *verdict.warnings])
+    assert said.count("60% of its texture has no fine detail") == 1
+
+
 def test_fake_hd_is_to_be_downscaled():
     true = EnlargedFrom(width=960, height=540, factor_x=2, factor_y=2, how="bicubic")
     passport = with_verdict(GOOD.model_copy(update={"true_size": true}))
