@@ -6,6 +6,7 @@ out as the footage can spare, and several crops of each are measured. They are c
 the names of the files alone.
 """
 
+import itertools
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ import numpy as np
 from pydantic import ConfigDict, StrictInt, StrictStr
 from pydantic.dataclasses import dataclass as checked_dataclass
 
-from realesrgan_paddle.data.sets.image_list import ImageList
+from realesrgan_paddle.data.sets.image_list import ImageList, name_below
 from realesrgan_paddle.data.sets.naming import (
     MOMENT_SECONDS,
     seconds_of_frame,
@@ -75,7 +76,7 @@ class HeldOutNames:
 
     Attributes:
         count: the option `val.hold_out` by which they were chosen.
-        excluded: ground truths that are never in a batch, below `dataroot_gt`.
+        excluded: ground truths that are never in a batch, see `name_below`.
         validated: those of them to validate on.
         crops: how many crops of each; 0, as in states of earlier versions: its center.
     """
@@ -158,20 +159,35 @@ def choose_held_out(
             f"{len(gone)} of the {len(before.validated)} images validated before are gone "
             f"({gone[0]}, ...); metrics are those of the others"
         )
-    excluded = frozenset(by_name[name] for name in before.excluded if name in by_name)
+    known = {by_name[name] for name in before.excluded if name in by_name}
+    excluded = _with_all_crops(known, paths)
+    if added := len(excluded) - len(known):
+        remarks.append(
+            f"{added} new crops of held-out images are not trained on, either"
+        )
     validated = tuple(by_name[name] for name in before.validated if name in by_name)
     return HeldOut(excluded, validated, before.crops), remarks
+
+
+def _with_all_crops(chosen: Set[Path], paths: Sequence[Path]) -> frozenset[Path]:
+    """Return these paths, and those of other crops and sizes of the same frames."""
+    names = {path.as_posix() for path in chosen}
+    files = set(names)
+    for frame in itertools.chain.from_iterable(_clips(paths)):
+        if not names.isdisjoint(frame):
+            files.update(frame)
+    return frozenset(map(Path, files))
 
 
 def _found(paths: Sequence[Path], names: Set[str], root: Path) -> dict[str, Path]:
     """Return those of the paths that have such names, by name."""
     if not isinstance(paths, ImageList):
-        below = ((path_below(root, path), path) for path in paths)
+        below = ((name_below(root, path), path) for path in paths)
         return {name: path for name, path in below if name in names}
     found = {}
     for number, name in enumerate(paths.names()):
         if not name[:1].isalnum():  # such as "./a.png" or "/data/a.png"
-            name = path_below(root, root / name)
+            name = name_below(root, root / name)
         if name in names:
             found[name] = paths[number]
     return found

@@ -42,11 +42,11 @@ What is nearer than that to a moment that is held out is not trained on either.
 A choice: in a second people and camera move on; frames that look alike are dropped.
 """
 
-_CROP = re.compile(r"(_s\d{3,})+$")  # of tools/extract_subimages.py; of these again
-_DOWNSCALED = re.compile(r"T[0-3]$")  # of tools/generate_multiscale.py
+# Of tools/extract_subimages.py and tools/generate_multiscale.py, in any order.
+_CROP_OR_SCALE = re.compile(r"(_s\d{3,}|T[0-3])+$")
 _TIME = re.compile(r"_(\d{6,}\.\d{3})$")  # of tools/extract_keyframes.py
 _NUMBER = re.compile(r"[-_. ]*\d+$")
-_VARIES = re.compile(r"(_\d{6,}\.\d{3}|\d{3,})((?:_s\d{3,})*)(?=\.[^./]*$)")
+_VARIES = re.compile(r"(_\d{6,}\.\d{3}|\d{3,})((?:_s\d{3,}|T[0-3])*)(?=\.[^./]*$)")
 
 
 def safe_stem(path: Path) -> str:
@@ -142,8 +142,7 @@ def source_and_frame_in(folder: str, stem: str) -> tuple[str, str]:
         folder: of the file, as `Path.as_posix` writes it.
         stem: the file's name without suffix.
     """
-    uncropped = _CROP.sub("", stem)
-    image = _DOWNSCALED.sub("", uncropped)
+    image = _CROP_OR_SCALE.sub("", stem)
     if _TIME.search(image):
         return _TIME.sub("", image), image
 
@@ -200,8 +199,7 @@ def _any_number(found: re.Match[str]) -> str:
 
 def seconds_of_frame(name: str) -> float | None:
     """Return when a video's frame is shown, by its name or a crop's; None for others."""
-    frame = _DOWNSCALED.sub("", _CROP.sub("", name))
-    found = _TIME.search(frame)
+    found = _TIME.search(_CROP_OR_SCALE.sub("", name))
     return float(found[1]) if found else None
 
 

@@ -2,7 +2,7 @@
 
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -25,6 +25,7 @@ from realesrgan_paddle.data.loading.hold_out import (
     choose_held_out,
     path_below,
 )
+from realesrgan_paddle.data.sets.image_list import name_below
 from realesrgan_paddle.data.sets.meta_info import training_images
 from realesrgan_paddle.data.sets.naming import (
     image_name,
@@ -120,7 +121,7 @@ def open_training_data(
     if images is not None:
         images = images.without(held.excluded)
     if pairs is not None:
-        pairs = pairs.without(held.excluded)
+        pairs = pairs.without(_same_frames(pairs.gt_paths, held.excluded))
     for left in (images, pairs):
         if left is not None and not left.gt_paths:
             raise UserError(
@@ -130,11 +131,21 @@ def open_training_data(
 
     names = HeldOutNames(
         cfg.hold_out,
-        sorted(path_below(root, path) for path in held.excluded),
-        [path_below(root, path) for path in held.validated],
+        sorted(name_below(root, path) for path in held.excluded),
+        [name_below(root, path) for path in held.validated],
         held.crops,
     )
     return TrainingData(images, pairs, held.excluded, held_out, names, report, remarks)
+
+
+def _same_frames(paths: Sequence[Path], others: Collection[Path]) -> set[Path]:
+    """Return those of the paths that show frames of the others, however they are spelled."""
+    frames = {_frame_of(path) for path in others}
+    return {path for path in paths if _frame_of(path) in frames}
+
+
+def _frame_of(path: Path) -> str:
+    return source_and_frame(path.resolve())[1]
 
 
 def slice_count(cfg: Config, group: ProcessGroup) -> int:

@@ -109,10 +109,15 @@ def test_whole_clips_are_held_out_where_a_fifth_of_them_is_enough():
     assert len(stems(fewer.excluded, 6)) == 12, "moments of 12 clips instead"
 
 
-def test_crops_and_downscaled_versions_of_an_image_stay_together():
+@pytest.mark.parametrize("order", ["T{}", "T{}_s004", "_s002T{}"])
+def test_crops_and_downscaled_versions_of_an_image_stay_together(order):
     frames = [f"match_{number:06d}.000" for number in range(0, 300, 3)]
     crops = [f"sub/{stem}_s{crop:03d}.png" for stem in frames for crop in range(1, 6)]
-    small = [f"multiscale/{stem}T{level}.png" for stem in frames for level in range(2)]
+    small = [
+        f"multiscale/{stem}{order.format(level)}.png"
+        for stem in frames
+        for level in range(2)
+    ]
     held = hold_out(names(*crops, *small))
     assert len(stems(held.excluded, 16)) == 12
     assert len(held.excluded) == 12 * 7
@@ -207,6 +212,15 @@ def test_a_resumed_run_holds_out_what_it_did_before(tmp_path, match):
     assert (again.held_out, again.excluded) == (before.held_out, before.excluded)
     assert (again.names, again.remarks) == (names, [])
 
+    crop = folder / f"{names.validated[0].removesuffix('.png')}_s001.png"
+    write_image(crop, picture(96, 80, 5))
+    added = open_training_data(load_config(yml), before=names)
+    assert added.excluded == {*before.excluded, crop}
+    assert added.remarks == [
+        "1 new crops of held-out images are not trained on, either"
+    ]
+    crop.unlink()
+
     (folder / names.validated[0]).unlink()
     fewer = open_training_data(load_config(yml), before=names)
     assert fewer.held_out == before.held_out[1:]
@@ -218,6 +232,25 @@ def test_a_resumed_run_holds_out_what_it_did_before(tmp_path, match):
         (folder / name).unlink()
     others = open_training_data(load_config(yml), before=names)
     assert "none of the images validated before is there" in others.remarks[0]
+
+
+def test_a_resumed_run_tells_files_of_one_name_in_several_folders_apart(
+    tmp_path, match
+):
+    """Also where a list names them outside `dataroot_gt`."""
+    for clip in "abcdefgh":
+        for number in range(6):
+            file = tmp_path / clip / f"{number:04}.png"
+            write_image(file, picture(96, 80, number))
+    listed = tmp_path / "listed.txt"
+    files = [*tmp_path.glob("[a-h]/*.png")]
+    listed.write_text("".join(f"{file}\n" for file in files), encoding="utf-8")
+    match["datasets"]["train"]["meta_info"] = str(listed)
+    yml = write_yml(tmp_path, match)
+
+    before = open_training_data(load_config(yml))
+    again = open_training_data(load_config(yml), before=before.names)
+    assert (again.held_out, again.excluded) == (before.held_out, before.excluded)
 
 
 def test_a_training_state_knows_what_is_held_out(tmp_path, match):
@@ -278,10 +311,11 @@ def test_pairs_are_held_out_with_their_low_quality_images(tmp_path, match):
     assert not any(image.lq.any() for image in images), "black, as in the files"
 
 
-def test_held_out_images_are_not_trained_on_as_pairs_either(tmp_path, match):
+@pytest.mark.parametrize("spelled", ["match", "lq/../match"])
+def test_held_out_images_are_not_trained_on_as_pairs_either(tmp_path, match, spelled):
     write_black_lq(tmp_path)
     match["datasets"]["train_paired"] = {
-        "dataroot_gt": str(tmp_path / "match"),
+        "dataroot_gt": str(tmp_path / spelled),
         "dataroot_lq": str(tmp_path / "lq"),
         "num_worker_per_gpu": 0,
         "share": 0.5,
