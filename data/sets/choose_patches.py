@@ -1,5 +1,6 @@
 """The choice of patches over all frames of a set, spread over time and content."""
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -149,9 +150,10 @@ def _most_of_each(
 ) -> dict[Path, int]:
     """Return how many patches each frame may give: `of_many` where a source has many."""
     sources = {path: _moment(path, moments)[0] for path in paths}
-    frames = Counter(sources.values())
+    known = (source for source, *_ in moments.values())
+    frames = Counter(known if moments else sources.values())
     return {
-        path: of_many * max(1, FEW_FRAMES // frames[source])
+        path: max(of_many, math.ceil(of_many * FEW_FRAMES / max(1, frames[source])))
         for path, source in sources.items()
     }
 

@@ -56,7 +56,13 @@ def train(
 
     with experiment.reserved(), closing(batches), StopRequest() as stop_request, saver:
         remarks = [*recipe, *opened.remarks]
-        experiment.open(dump_config(cfg), opened.resumed_at, remarks, validator.is_due)
+        experiment.open(
+            dump_config(cfg),
+            opened.resumed_at,
+            remarks,
+            validator.is_due,
+            is_own=opened.is_own,
+        )
         meter = Meter(iteration, course.total, cfg.images_per_iteration * group.size)
         validator.measure_start(iteration, meter)
 

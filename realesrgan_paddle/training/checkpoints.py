@@ -73,10 +73,15 @@ class Checkpoints:
         record = RunRecord.of(state)
         self._load(state)
         self.record = record
+        if not self.holds(state.path):  # those of another run are not this one's
+            record.saved, record.good = [], None
         if state.path == self._state_file(state.iteration):
             self.saved_at = state.iteration
-        saved = self.record.saved
-        self.record.saved = [i for i in saved if self._state_file(i).exists()]
+        record.saved = [i for i in record.saved if self._state_file(i).exists()]
+
+    def holds(self, state: Path) -> bool:
+        """Return whether a training state is one of this run's folder."""
+        return state.resolve().parent == self._experiment.states.resolve()
 
     def save(self, iteration: int) -> None:
         """Write the networks of `iteration`, also as "latest", then the training state.

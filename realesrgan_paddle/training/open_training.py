@@ -44,6 +44,7 @@ class Training:
         validator: validates, and knows when to stop early.
         course: how many iterations there are, and at which rate.
         resumed_at: the iteration of the state that was restored; None for a new run.
+        is_own: whether that state is one of this run's folder.
         remarks: what the log says of it all.
     """
 
@@ -55,6 +56,7 @@ class Training:
     validator: Validator
     course: Course
     resumed_at: int | None
+    is_own: bool
     remarks: list[str]
 
 
@@ -126,6 +128,7 @@ def open_training(
         validator=validator,
         course=course,
         resumed_at=resumed_at,
+        is_own=state is not None and checkpoints.holds(state.path),
         remarks=remarks,
     )
 

@@ -51,6 +51,23 @@ def test_resuming_equals_not_stopping(tmp_path, options):
     assert "train.total_iter: 3 -> 6" in log_of(resumed)
 
 
+def test_the_state_of_another_run_leaves_a_run_of_the_new_name_alone(tmp_path, options):
+    other = run(tmp_path, options, "name=other", "train.total_iter=3")
+    mine = run(tmp_path, options, "name=mine", "train.total_iter=3")
+    before = {
+        path.relative_to(mine): path.read_bytes()
+        for path in mine.rglob("*")
+        if path.is_file()
+    }
+    state = f"path.resume_state={state_of(other, 3)}"
+    again = run(tmp_path, options, "name=mine", "train.total_iter=5", state)
+    (archived,) = tmp_path.glob("*/mine_archived_*")
+    assert {name: (archived / name).read_bytes() for name in before} == before
+    assert_states_equal(
+        state_of(again, 5), state_of(run(tmp_path, options, "train.total_iter=5"), 5)
+    )
+
+
 def test_workers_change_nothing_whenever_a_run_starts(tmp_path, options):
     alone = run(tmp_path, options, "name=alone", "train.total_iter=5")
     options["datasets"]["train"]["num_worker_per_gpu"] = 2

@@ -220,6 +220,8 @@ class Experiment:
         resumed_at: int | None,
         remarks: Iterable[str] = (),
         validates_again: bool = False,
+        *,
+        is_own: bool = True,
     ) -> None:
         """Prepare the folder, write `config` to its `config.yml`, and log `remarks`.
 
@@ -234,10 +236,12 @@ class Experiment:
                 its file gets.
             validates_again: whether it makes the validation of that iteration again, so
                 that what it has reported is dropped, too.
+            is_own: whether the state that it resumes from is this folder's; with that of
+                another run it is a new one here.
         """
         if not self.writes:
             return
-        if resumed_at is None and self.root.exists():
+        if not (resumed_at is not None and is_own) and self.root.exists():
             self._archive()
         self.root.mkdir(parents=True, exist_ok=True)
         validated_until = (resumed_at or 0) - validates_again
