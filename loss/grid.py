@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import paddle
 from paddle import Tensor
 from paddle.nn import functional as F
 
@@ -15,7 +16,7 @@ SMALLEST_SQUARE = 1e-12
 
 @dataclass(frozen=True)
 class GridLoss:
-    """loss_weight * grid(sr - gt).
+    """loss_weight * (grid(sr - gt) + grid of what their steps to the next pixel differ by).
 
     An upscaling network makes `period` x `period` pixels of each input pixel by weights
     of their own. What it does otherwise at one of these places, a phase, than at the
@@ -28,6 +29,11 @@ class GridLoss:
     counts fully, an even one not at all; one that does not repeat is averaged away: of
     independent noise an eighth is left. `grid_index` measures the same in one image,
     by its spectrum.
+
+    Steps are |x_i+1 - x_i| of the mean of the channels, across and down; the last pixel's
+    leads to the first. Where those between the pixels of two input pixels are larger than
+    those within one, edges are stairs and texture is in blocks, though no phase is
+    brighter than another.
 
     Attributes:
         loss_weight: factor on it.
@@ -42,7 +48,13 @@ class GridLoss:
 
         H and W are at least `period`.
         """
-        error = sr - gt
+        total = self._grid(sr - gt)
+        gray, gray_gt = (images.mean(axis=1, keepdim=True) for images in (sr, gt))
+        for axis in (2, 3):
+            total = total + self._grid(_steps(gray, axis) - _steps(gray_gt, axis))
+        return self.loss_weight * total
+
+    def _grid(self, error: Tensor) -> Tensor:
         height, width = (side - side % self.period for side in error.shape[2:])
         phases = F.pixel_unshuffle(error[:, :, :height, :width], self.period)
         window = [min(WINDOW, side) for side in phases.shape[2:]]
@@ -52,8 +64,12 @@ class GridLoss:
         means = means.reshape([count, channels, self.period**2, -1])
         deviations = means - means.mean(axis=2, keepdim=True)
         mean_square = deviations.square().mean(axis=[1, 2, 3])
-        grid = (mean_square + SMALLEST_SQUARE).sqrt().mean()
-        return self.loss_weight * grid
+        return (mean_square + SMALLEST_SQUARE).sqrt().mean()
+
+
+def _steps(images: Tensor, axis: int) -> Tensor:
+    """Return how far each pixel is from the next along an axis, in the shape of `images`."""
+    return (paddle.roll(images, -1, axis) - images).abs()
 
 
 def grid_period(scale: int) -> int:

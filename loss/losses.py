@@ -15,7 +15,7 @@ from paddle import Tensor
 from paddle.nn import functional as F
 
 from realesrgan_paddle.loss.grid import GridLoss, grid_period
-from realesrgan_paddle.loss.lpips_dists import load_dists, load_lpips
+from realesrgan_paddle.loss.lpips_dists import load_dists
 from realesrgan_paddle.ops.plain import Ops
 from realesrgan_paddle.options.schema.training import TrainOptions
 
@@ -173,13 +173,10 @@ def open_image_losses(
         num_frame: frames of a clip that have an output.
 
     Raises:
-        UserError: the weights of LPIPS or DISTS cannot be had; says what to do.
+        UserError: the weights of DISTS cannot be had; says what to do.
     """
     losses: dict[str, ImageLoss] = {}
 
-    if train.lpips_opt:
-        lpips = load_lpips(train.lpips_opt.net, ops=ops)
-        losses["l_g_lpips"] = WeightedLoss(lpips, train.lpips_opt.loss_weight)
     if train.dists_opt:
         dists = load_dists(ops=ops)
         losses["l_g_dists"] = WeightedLoss(dists, train.dists_opt.loss_weight)

@@ -56,7 +56,7 @@ logger:
   save_checkpoint_freq: 400
 """
 """The rest of the file: that of options/finetune_cpu.yml."""
-GRID = "  grid_opt: {loss_weight: 2.0}\n"
+GRID = "  grid_opt: {loss_weight: 1.0}\n"
 """For scale 4 alone: with the networks of the others it was not measured."""
 START = "\npath:\n  pretrain_network_g: {name}\n"
 NETWORKS: Mapping[int, tuple[str, str]] = {

@@ -158,7 +158,9 @@ class GANStep(PixelStep):
         pairs = []
         for i, batch in enumerate(batches):
             with power_iteration(self.discriminator, enabled=i == 0):
-                pairs.append(self._generator_pass(batch, mean, train_generator))
+                pairs.append(
+                    self._generator_pass(batch, mean, iteration, train=train_generator)
+                )
 
         # 2. Discriminator, on real images.
         real_logits = []
@@ -182,7 +184,12 @@ class GANStep(PixelStep):
         return losses
 
     def _generator_pass(
-        self, batch: Batch, mean: GradientAccumulation, train: bool
+        self,
+        batch: Batch,
+        mean: GradientAccumulation,
+        iteration: int,
+        *,
+        train: bool,
     ) -> RealAndFake:
         """Upscale a batch and, with `train`, accumulate the generator's gradients."""
         with paddle.set_grad_enabled(train):
@@ -191,7 +198,7 @@ class GANStep(PixelStep):
 
         if not train:
             return RealAndFake(real, self.discriminator.features(sr))
-        fake = self._generator_backward(sr, batch, real, mean)
+        fake = self._generator_backward(sr, batch, real, mean, iteration)
         return RealAndFake(real, [feature.detach() for feature in fake])
 
     def _generator_backward(
@@ -200,6 +207,7 @@ class GANStep(PixelStep):
         batch: Batch,
         real: DiscriminatorFeatures,
         mean: GradientAccumulation,
+        iteration: int,
     ) -> DiscriminatorFeatures:
         """Accumulate the generator's gradients; return the features of its output.
 
@@ -210,7 +218,7 @@ class GANStep(PixelStep):
         output = sr.detach()
         output.stop_gradient = False
 
-        mean.backward(self.losses(output, batch, self._ema_output))
+        mean.backward(self.losses(output, batch, self._ema_output, iteration))
 
         fake = self.discriminator.features(output)
         # Gradients flow through the discriminator here, but not into it.

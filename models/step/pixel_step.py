@@ -44,6 +44,9 @@ class Batch:
     """
 
 
+ALEXNET_STRIDE = 4
+"""Of its first convolution, in pixels."""
+
 Losses = dict[str, Tensor]
 """Scalars by the names that BasicSR reports them under (`l_g_pix`, `l_d_real`, ...)."""
 
@@ -61,11 +64,12 @@ class ReferenceLosses:
         artifact: LDL; takes the output, the target and the moving average's output.
         distillation: takes the output and the low-quality input, from which the teacher
             makes the target.
-        distances: further losses, such as LPIPS, by the names they are reported under.
+        lpips: LPIPS; sees both moved, see `moved`.
+        distances: further losses, such as DISTS, by the names they are reported under.
         pixel_usm: whether the target of `pixel` is the sharpened ground truth.
         perceptual_usm: the same for `perceptual`. The artifact loss always takes the
-            unsharpened ground truth, as its authors' code does (LDL), and so do
-            `distances`.
+            unsharpened ground truth, as its authors' code does (LDL), and so do `lpips`
+            and `distances`.
     """
 
     pixel: ImageLoss | None
@@ -74,12 +78,17 @@ class ReferenceLosses:
     ) = None
     artifact: Callable[[Tensor, Tensor, Tensor], Tensor] | None = None
     distillation: ImageLoss | None = None
+    lpips: ImageLoss | None = None
     distances: Mapping[str, ImageLoss] = field(default_factory=dict)
     pixel_usm: bool = True
     perceptual_usm: bool = True
 
     def __call__(
-        self, sr: Tensor, batch: Batch, ema: Callable[[Tensor], Tensor]
+        self,
+        sr: Tensor,
+        batch: Batch,
+        ema: Callable[[Tensor], Tensor],
+        iteration: int,
     ) -> Losses:
         """Return the losses of the output `sr`, (N, 3, H, W) RGB in [0, 1].
 
@@ -87,6 +96,7 @@ class ReferenceLosses:
             sr: what the generator made of `batch.lq`.
             batch: input and targets.
             ema: the generator's moving average, called only for the artifact loss.
+            iteration: that of the update.
         """
         losses: Losses = {}
 
@@ -108,9 +118,25 @@ class ReferenceLosses:
         if self.distillation is not None:
             losses["l_g_distill"] = self.distillation(sr, batch.lq)
 
+        if self.lpips is not None:
+            losses["l_g_lpips"] = self.lpips(
+                moved(sr, iteration), moved(batch.gt, iteration)
+            )
         for name, distance in self.distances.items():
             losses[name] = distance(sr, batch.gt)
         return losses
+
+
+def moved(images: Tensor, iteration: int) -> Tensor:
+    """Return images (N, C, H, W) moved around by 0 to 3 pixels, other ones each iteration.
+
+    AlexNet looks at every fourth pixel, and so meets the 4x4 pixels that a network makes of
+    each input pixel always at the same place. What it rewards there becomes a grid of 4
+    pixels: after 500 iterations its index is 1.2 to 1.6, without LPIPS or with images
+    that are moved 1.0 (docs/domain_gain, "Where the grid comes from").
+    """
+    across, down = iteration % ALEXNET_STRIDE, iteration // ALEXNET_STRIDE
+    return paddle.roll(images, [down % ALEXNET_STRIDE, across], axis=[2, 3])
 
 
 StepState = dict[str, dict[str, np.ndarray]]
@@ -154,7 +180,7 @@ class PixelStep:
 
         for batch in batches:
             sr = self.precision(self.generator, batch.lq)
-            losses = self.losses(sr, batch, self._ema_output)
+            losses = self.losses(sr, batch, self._ema_output, iteration)
             mean.backward(losses)
 
         return self._update_weights(mean.means, [self._trained_generator])

@@ -203,12 +203,12 @@ class ColorLossOptions(Options):
 
 
 class GridLossOptions(Options):
-    """Grid artifacts: the part of the error that repeats every `scale` pixels."""
+    """Grid artifacts: the part of the error that repeats every `scale` pixels, and stairs."""
 
     type: Literal["GridLoss"] = Field(default="GridLoss", description="The only type.")
     loss_weight: NonNegative = Field(
         default=1.0,
-        description="Weight of the grid loss. 2 suits a pixel loss of weight 1 "
+        description="Weight of the grid loss. 1 suits a pixel loss of weight 1 "
         "(docs/measurements.md); raise it if the drift alarm says that a regular grid "
         "shows.",
     )

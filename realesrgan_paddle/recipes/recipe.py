@@ -57,7 +57,7 @@ NETWORK = "realesr-general-x4v3"
 GPU_GAN = "options/finetune_realesr_general_x4v3.yml"
 CPU_GAN = "options/finetune_cpu_gan.yml"
 NOT_SHARPENED = "unsharpened as in docs/soccer.md: sharpened targets teach halos"
-GRID_WEIGHT = 2.0
+GRID_WEIGHT = 1.0
 """The grid index falls from 1.2 to 1.9 times the ground truth's to below it.
 
 In 300 iterations, on clips of three kinds: docs/measurements.md.

@@ -13,9 +13,10 @@ from realesrgan_paddle.loss.losses import (
     ArtifactLoss,
     DistillationLoss,
     GANLoss,
+    WeightedLoss,
     open_image_losses,
 )
-from realesrgan_paddle.loss.lpips_dists import load_vgg16_features
+from realesrgan_paddle.loss.lpips_dists import load_lpips, load_vgg16_features
 from realesrgan_paddle.loss.perceptual import open_perceptual_loss
 from realesrgan_paddle.models.networks.description import Description
 from realesrgan_paddle.models.networks.discriminators import (
@@ -242,7 +243,7 @@ def load_pretrained(
 def build_losses(cfg: Config, ops: Ops, precision: Precision) -> ReferenceLosses:
     """Return the generator's reference losses: those whose sections are there."""
     train = cfg.train
-    pixel = perceptual = artifact = distillation = None
+    pixel = perceptual = artifact = distillation = lpips = None
 
     if train.pixel_opt:
         pixel = PIXEL_LOSSES[train.pixel_opt.type](
@@ -258,11 +259,16 @@ def build_losses(cfg: Config, ops: Ops, precision: Precision) -> ReferenceLosses
             train.distill_opt, cfg.scale, ops, precision
         )
 
+    if train.lpips_opt:
+        network = load_lpips(train.lpips_opt.net, ops=ops)
+        lpips = WeightedLoss(network, train.lpips_opt.loss_weight)
+
     return ReferenceLosses(
         pixel=pixel,
         perceptual=perceptual,
         artifact=artifact,
         distillation=distillation,
+        lpips=lpips,
         distances=open_image_losses(
             train, cfg.scale, ops, cfg.datasets.train.num_frame - train.warmup_frames
         ),

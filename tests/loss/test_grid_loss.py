@@ -50,10 +50,23 @@ def plain_grid(error: np.ndarray, period: int) -> float:
 @pytest.mark.parametrize(("scale", "period"), [(4, 4), (3, 3), (2, 4), (1, 4)])
 def test_it_equals_its_formula_at_every_scale(scale, period):
     assert grid_period(scale) == period
-    error = np.random.default_rng(0).normal(0, 0.1, (2, 3, SIDE, SIDE + 24))
-    expected = 2 * plain_grid(error, period)
-    found = loss_of(error, loss_weight=2, period=period)
-    assert found == pytest.approx(expected, rel=1e-4)
+    rng = np.random.default_rng(0)
+    sr, gt = rng.normal(0.5, 0.1, (2, 2, 3, SIDE, SIDE + 24))
+    expected = plain_grid(sr - gt, period)
+    for axis in (2, 3):
+        of_both = [
+            np.abs(np.roll(gray, -1, axis) - gray)
+            for gray in (image.mean(1, keepdims=True) for image in (sr, gt))
+        ]
+        expected += plain_grid(of_both[0] - of_both[1], period)
+    loss = GridLoss(2, period)
+    found = loss(*(paddle.to_tensor(np.float32(image)) for image in (sr, gt)))
+    assert float(found) == pytest.approx(2 * expected, rel=1e-4)
+
+
+def grid_of(error: np.ndarray) -> float:
+    """Return what of an error is brighter at some phases."""
+    return float(GridLoss()._grid(paddle.to_tensor(np.float32(error))))
 
 
 def test_a_grid_counts_fully_and_other_errors_do_not():
@@ -63,14 +76,31 @@ def test_a_grid_counts_fully_and_other_errors_do_not():
     grid = np.tile(tile, (1, 1, SIDE // 4, SIDE // 4))
     deviation = tile - tile.mean((2, 3), keepdims=True)
     expected = np.sqrt((deviation**2).mean())
-    assert loss_of(grid) == pytest.approx(expected, rel=1e-4)
+    assert grid_of(grid) == pytest.approx(expected, rel=1e-4)
+    assert loss_of(grid) > expected
 
     color = np.broadcast_to([[[[0.1]], [[0.2]], [[-0.1]]]], (1, 3, SIDE, SIDE))
     stripes = np.broadcast_to(0.1 * (np.arange(SIDE) // 4 % 2), (1, 3, SIDE, SIDE))
     assert loss_of(color) < 1e-5
-    assert loss_of(stripes) < 1e-5
+    assert grid_of(stripes) < 1e-5
     noise = rng.normal(0, 0.1, (1, 3, SIDE, SIDE))
-    assert 0.1 / 9 < loss_of(noise) < 0.1 / 7
+    assert 0.1 / 9 < grid_of(noise) < 0.1 / 7
+
+
+@pytest.mark.parametrize("axis", [2, 3])
+def test_stairs_count_though_no_phase_is_brighter(axis):
+    """Waves as long as a window, as blocks of an input pixel's size and only too weak."""
+    wave = 0.5 + 0.3 * np.sin(2 * np.pi * (np.arange(SIDE) + 0.5) / 32)
+    stairs = wave.reshape(-1, 4).mean(1).repeat(4)
+    weak = 0.5 + 0.8 * (wave - 0.5)
+
+    def image(row: np.ndarray) -> paddle.Tensor:
+        rows = np.broadcast_to(row, (1, 3, SIDE, SIDE))
+        return paddle.to_tensor(np.float32(rows if axis == 3 else rows.swapaxes(2, 3)))
+
+    assert grid_of((image(stairs) - image(wave)).numpy()) < 0.01
+    assert float(GridLoss()(image(stairs), image(wave))) > 0.03
+    assert float(GridLoss()(image(weak), image(wave))) < 0.01
 
 
 @pytest.mark.parametrize("side", [8, 16, 160])

@@ -95,7 +95,7 @@ def test_the_generator_is_updated_by_the_sum_of_its_losses(pixel):
 
     sr = other.generator(batch.lq)
     adversarial = other.gan_loss(other.discriminator(sr), True, is_disc=False)
-    sum(other.losses(sr, batch, other.ema).values(), adversarial).backward()
+    sum(other.losses(sr, batch, other.ema, 1).values(), adversarial).backward()
     for found, parameter in zip(
         step.generator.parameters(), other.generator.parameters(), strict=True
     ):
@@ -162,3 +162,26 @@ def test_one_bad_batch_spoils_its_update_and_no_other(tmp_path, options, monkeyp
     skipped = [line for line in log_of(folder).splitlines() if "skipped" in line]
     assert len(skipped) == 1
     assert "iter 2: update skipped" in skipped[0]
+
+
+@pytest.mark.parametrize("adversarial", [False, True])
+def test_lpips_sees_both_images_at_each_of_16_places(adversarial):
+    """So that it does not meet the pixels of an input pixel always at the same place."""
+    step, batch = make(adversarial), batches(1, 1)[0]
+    seen = []
+
+    def lpips(upscaled, target):
+        places = []
+        sr = step.generator(batch.lq)
+        for image, still in ((upscaled, sr), (target, batch.gt)):
+            for down, across in np.ndindex(4, 4):
+                if (image == paddle.roll(still, [down, across], [2, 3])).all():
+                    places.append((down, across))
+        seen.append(places)
+        return 0 * upscaled.mean()
+
+    step.losses = ReferenceLosses(pixel=None, lpips=lpips)
+    for iteration in range(1, 17):
+        step([batch], iteration)
+    assert all(len(places) == 2 and len({*places}) == 1 for places in seen)
+    assert len({places[0] for places in seen}) == 16
