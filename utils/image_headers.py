@@ -37,6 +37,9 @@ DAMAGED = (
 )
 """What Pillow raises for a file that it cannot read."""
 
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP", "DIB", "PPM")
+"""What Pillow may open. Of others it knows, EPS is a program, which Ghostscript runs."""
+
 TAIL = 1 << 16
 """How much of a file's end is searched for its end marker [bytes]."""
 
@@ -173,7 +176,7 @@ def _read_header(file: IO[bytes], limit: int) -> Header:
     if start.startswith(b"\x89PNG"):
         return _png_header(start, file)
 
-    with Image.open(file) as image:
+    with Image.open(file, formats=FORMATS) as image:
         sample_type = "uint8" if image.format in _EIGHT_BITS else "uint16"
         if image.mode == "F":
             sample_type = "float32"
@@ -188,7 +191,7 @@ def _png_header(start: bytes, file: IO[bytes]) -> Header:
     if chunk != b"IHDR" or bits not in (1, 2, 4, 8, 16):
         raise ValueError("not the header of a PNG")
     try:
-        with Image.open(file) as image:
+        with Image.open(file, formats=FORMATS) as image:
             orientation = _orientation(image)
     except DAMAGED:
         orientation = 1

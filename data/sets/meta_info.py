@@ -25,6 +25,7 @@ from realesrgan_paddle.data.sets.sources import (
 )
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.files import atomic_path, open_regular, read_regular
+from realesrgan_paddle.utils.image_headers import FORMATS
 from realesrgan_paddle.utils.images import list_images, read_image
 from realesrgan_paddle.utils.jobs import run_each
 
@@ -242,8 +243,8 @@ def check_image(path: Path) -> Path:
     """
     read_image(path)
     try:
-        with open_regular(path) as file, Image.open(file) as image:
-            image.load()
+        with open_regular(path) as file:
+            Image.open(file, formats=FORMATS).load()
     except (
         OSError,
         SyntaxError,

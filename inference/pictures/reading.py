@@ -22,6 +22,7 @@ from realesrgan_paddle.inference.pictures.metadata import (
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.image_headers import (
     DAMAGED,
+    FORMATS,
     LIMIT,
     Header,
     max_image_bytes,
@@ -71,7 +72,7 @@ class Animation:
         """
         file = io.BytesIO(self.data)
         end = self.first + self.count
-        with Image.open(file) as image:
+        with Image.open(file, formats=FORMATS) as image:
             for number in range(self.first, end):
                 yield self._frame(image, number)
 
@@ -126,7 +127,7 @@ def read_picture(path: str | Path, *, all_frames: bool = False) -> Picture:
     if data.startswith(b"GIF8") and _is_cut_short(data):
         raise UserError(f"{path}: not a readable image (cut short)")
     try:
-        image = Image.open(io.BytesIO(data))
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
     except DAMAGED:  # OpenCV reads kinds of PNG and TIFF that Pillow does not
         return Picture(decode_image(data, path), remarks=(DAMAGED_METADATA,))
 
@@ -172,7 +173,7 @@ def _count(image: Image.Image, data: bytes, remarks: list[str]) -> int:
     if image.format not in (*ANIMATED, "TIFF"):
         return 1  # a camera's JPEG may hold a preview as its second picture
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             return getattr(image, "n_frames", 1)
     except DAMAGED:
         remarks.append("what follows its first image cannot be read")

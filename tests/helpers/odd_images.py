@@ -216,6 +216,13 @@ SUMS = ["text_that_explodes.png", "wrong_sum_of_a_remark.png"]
 """Those of `kinds` that can be decoded, but that a check of all chunks refuses."""
 
 
+DAMAGED_AVIF = (
+    b"\0\0\0\x1cftypavif\0\0\0\0avifmif1miaf"
+    b"\0\0\0\x2dmeta\0\0\0\0\0\0\0\x21hdlr" + bytes(8) + b"pict" + bytes(13)
+)
+"""Without its picture, of which Pillow says so by an error of its own."""
+
+
 def broken() -> dict[str, tuple[bytes, str]]:
     """Return files that are no complete images, by name, with a part of their error."""
     image = Image.fromarray(colors())
@@ -271,6 +278,8 @@ def broken() -> dict[str, tuple[bytes, str]]:
         ),
         "text.bmp": (b"words", none),
         "paper.jpg": (b"%PDF-1.7\n" + bytes(500), none),
+        "program.jpg": (encode(image.convert("CMYK"), "EPS"), "of an unknown kind"),
+        "cut_avif.png": (DAMAGED_AVIF, "of an unknown kind"),
         "archive.png": (b"PK\x03\x04" + bytes(500), none),
         "pickle.png": (b"\x80\x04cos\nsystem\n(S'touch hacked'\ntR.", none),
         "video.jpg": (b"\0\0\0\x20ftypisom\0\0\2\0isomiso2avc1mp41" + bytes(500), none),

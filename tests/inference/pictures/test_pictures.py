@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from odd_images import (
+    DAMAGED_AVIF,
     RGB_PROFILE,
     animations,
     as_gray,
@@ -280,6 +281,10 @@ def refused() -> dict[str, Outcome]:
             failure="damaged",
             all_frames=True,
         ),
+        "program.jpg": Outcome(
+            saved(IMAGE.convert("CMYK"), "EPS"), failure="of an unknown kind"
+        ),
+        "cut_avif.png": Outcome(DAMAGED_AVIF, failure="of an unknown kind"),
         "huge.gif": Outcome(huge, failure="declares more than"),
     }
 
