@@ -11,6 +11,7 @@ import os
 import re
 import struct
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
@@ -326,14 +327,29 @@ def without_animation(data: bytes) -> bytes:
     if not data.startswith(_PNG_SIGNATURE) or _ANIMATION[0] not in data:
         return data
     kept = [_PNG_SIGNATURE]
-    place = len(_PNG_SIGNATURE)
-    while place + 8 <= len(data):
-        length, kind = struct.unpack_from(">L4s", data, place)
-        end = place + 12 + length  # with length, kind and checksum
+    for kind, place, end in _chunks(data):
         if kind not in _ANIMATION:
             kept.append(data[place:end])
-        place = end
     return b"".join(kept)
+
+
+def has_too_long_a_chunk(data: bytes) -> bool:
+    """Return whether a PNG declares a chunk that is longer than the file.
+
+    OpenCV allocates what is declared, up to 4 GB.
+    """
+    is_png = data.startswith(_PNG_SIGNATURE)
+    return is_png and any(end > len(data) for _, _, end in _chunks(data))
+
+
+def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Yield the kind, the begin and the end of each chunk of a PNG, which may be cut."""
+    kind, end = b"", len(_PNG_SIGNATURE)
+    while kind != b"IEND" and end + 8 <= len(data):
+        place = end
+        length, kind = struct.unpack_from(">L4s", data, place)
+        end = place + 12 + length  # with length, kind and checksum
+        yield kind, place, end
 
 
 def stand_upright(image: np.ndarray, orientation: int) -> np.ndarray:

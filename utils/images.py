@@ -13,6 +13,7 @@ from realesrgan_paddle.utils.files import atomic_path, read_regular
 from realesrgan_paddle.utils.image_headers import (
     READABLE,
     check_file_size,
+    has_too_long_a_chunk,
     read_header,
     rejection_reason,
     stand_upright,
@@ -104,6 +105,10 @@ def read_image_file(path: str | Path) -> bytes:
 def decode_image(data: bytes, path: str | Path) -> np.ndarray:
     """Return the image in a file's content as `read_image` does; `path` is for errors."""
     header = read_header(io.BytesIO(data), path)
+    if has_too_long_a_chunk(data):
+        raise UserError(
+            f"{path}: not a readable image (damaged: a chunk is longer than the file)"
+        )
 
     content = np.frombuffer(without_animation(data), np.uint8)
     try:

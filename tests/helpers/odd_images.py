@@ -209,11 +209,18 @@ def noise(kind: str, **options: object) -> bytes:
 
 
 WITHIN = ["no_pixels.png", "nonsense_within.png", "cut.bmp", "cut.tif", "cut.ppm"]
+WITHIN += ["long_pixels.png", "long_text.png"]
 """Those of `broken` with valid headers, which only decoding finds out."""
 
 
 SUMS = ["text_that_explodes.png", "wrong_sum_of_a_remark.png"]
 """Those of `kinds` that can be decoded, but that a check of all chunks refuses."""
+
+
+def too_long(data: bytes, kind: bytes) -> bytes:
+    """Return a PNG in which a chunk of this kind declares nearly 4 GB."""
+    place = data.index(kind) - 4
+    return data[:place] + b"\xf0\0\0\0" + data[place + 4 :]
 
 
 DAMAGED_AVIF = (
@@ -234,6 +241,7 @@ def broken() -> dict[str, tuple[bytes, str]]:
         for kind, file in kinds.items()
         for n in (40, 99)
     }
+    too_long_for = "a chunk is longer than the file"
     none, bomb = "not a readable image", "declares more than"
     bmp = encode(image, "BMP")
     bomb_bmp = bmp[:18] + struct.pack("<ii", 60_000, 60_000) + bmp[26:]
@@ -251,6 +259,11 @@ def broken() -> dict[str, tuple[bytes, str]]:
         "bomb.ppm": (b"P6 60000 60000 255\n" + bytes(99), bomb),
         "bits_of_three.png": (png(*size, (b"IDAT", data), bits=3), none),
         "nonsense_within.png": (png(*size, (b"IDAT", b"nonsense")), none),
+        "long_pixels.png": (
+            too_long(png(*size, (b"IDAT", data)), b"IDAT"),
+            too_long_for,
+        ),
+        "long_text.png": (too_long(png(*size, (b"tEXt", data)), b"tEXt"), too_long_for),
         "cut.bmp": (noise("BMP")[:5000], none),
         "cut.tif": (noise("TIFF")[:5000], none),
         "cut.ppm": (noise("PPM")[:5000], none),
