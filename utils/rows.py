@@ -36,9 +36,16 @@ class Row:
 
 
 def add_row(manifest: Path, row: Row) -> None:
-    """Append a row; of two with one id the later counts. No link is followed for it."""
-    with open(manifest, "a", encoding="utf-8", opener=_no_link) as file:
-        file.write(line_of(row))
+    """Append a row; of two with one id the later counts. No link is followed for it.
+
+    A killed run may have left a part of a row, which then ends here.
+    """
+    with open(manifest, "a+b", opener=_no_link) as file:
+        is_empty = file.seek(0, os.SEEK_END) == 0
+        if not is_empty:
+            file.seek(-1, os.SEEK_END)
+        is_cut = not is_empty and file.read(1) != b"\n"
+        file.write(b"\n" * is_cut + line_of(row).encode())
 
 
 def read_rows(manifest: Path, most_bytes: int) -> dict[str, Row]:

@@ -268,13 +268,24 @@ class SegmentFolder:
         if not self.folder.is_dir():
             return {}
         made = self._notes()
+        found = self._named_arrays(kind).items()
+        return {index: path for index, path in found if path.name in made}
+
+    def _named_arrays(self, kind: str) -> dict[int, Path]:
+        """Return the files that are named like those of a kind, by index.
+
+        One may be in no row: a run was killed before it noted it.
+        """
+        count = self._segments[-1].last if self._segments else 0
         found = sorted(self.folder.glob(f"{kind}-{'[0-9]' * 8}.npy"))
-        return {int(path.stem[-8:]): path for path in found if path.name in made}
+        by_index = {int(path.stem[-8:]): path for path in found}
+        return {index: path for index, path in by_index.items() if index < count}
 
     def remove(self) -> None:
         """Remove the folder, with what this program put there and nothing else."""
         remove_leftovers(self.folder)
-        arrays = [p for kind in (FRAME, STATE) for p in self._arrays(kind).values()]
+        kinds = map(self._named_arrays, (FRAME, STATE))
+        arrays = [path for found in kinds for path in found.values()]
         for path in [*arrays, *map(self.path, self._segments)]:
             path.unlink(missing_ok=True)
         for name in (ROWS, JOB):  # without a job what is left would be a stranger's

@@ -140,6 +140,24 @@ def test_what_a_stranger_put_beside_segments_stays(parts: SegmentFolder):
     assert left == ["000007.nut", "notes.txt"]
 
 
+def test_what_was_kept_but_not_noted_is_removed(parts: SegmentFolder):
+    hold(parts, done=2)
+    (parts.folder / "frame-00000019.npy").write_bytes(b"killed before its row")
+    (parts.folder / "frame-00000020.npy").write_text("not of this job")
+    parts.remove()
+    left = [path.name for path in parts.folder.iterdir()]
+    assert left == ["frame-00000020.npy"]
+
+
+def test_a_row_is_not_lost_behind_one_that_was_cut(parts: SegmentFolder):
+    hold(parts, done=1)
+    with (parts.folder / "rows.jsonl").open("a") as file:
+        file.write('{"id": "frame-000000')
+    parts.path(SEGMENTS[1]).write_bytes(b"nut")
+    parts.add(SEGMENTS[1])
+    assert parts.missing() == ([], [])
+
+
 def test_an_empty_folder_is_taken(parts: SegmentFolder):
     parts.folder.mkdir()
     assert hold(parts, done=1) == {"tile": 128}
