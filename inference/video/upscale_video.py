@@ -19,6 +19,7 @@ from realesrgan_paddle.inference.video.plan import (
     result_size,
 )
 from realesrgan_paddle.inference.video.prefetch import Stream, prefetch
+from realesrgan_paddle.inference.video.reading.colors import has_alpha
 from realesrgan_paddle.inference.video.reading.frames import FrameReader, RGBFrame
 from realesrgan_paddle.inference.video.reading.open_video import open_video
 from realesrgan_paddle.inference.video.recurrent import (
@@ -225,4 +226,8 @@ def job_record(
     if carries_state(upscaler.run):
         # What is repeated is the same with any other network, computed or copied.
         record["no_reuse"] = settings.no_reuse
+    keeps_alpha = source.alpha and has_alpha(plan.encoding.pixel_format)
+    if keeps_alpha and upscaler.alpha_upsampler != "realesrgan":
+        # Not the usual one, which earlier versions did not write down either.
+        record["alpha_upsampler"] = upscaler.alpha_upsampler
     return record

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_clips import AAC, X264, YUV420, made, pattern, tone
+from made_clips import AAC, FFV1, X264, YUV420, made, of_format, pattern, tone
 from read_back import NEEDED, read_back
 from upscaled import lossless, repeated, upscale_clip
 
@@ -17,7 +17,10 @@ from realesrgan_paddle.inference.tiles import Cut
 from realesrgan_paddle.inference.tiling.plan import TilePlan
 from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.inference.video.frame_upscaler import tile_plan_from
+from realesrgan_paddle.inference.video.plan import make_plan
+from realesrgan_paddle.inference.video.reading.open_video import open_video
 from realesrgan_paddle.inference.video.settings import VideoSettings
+from realesrgan_paddle.inference.video.upscale_video import job_record
 from realesrgan_paddle.inference.video.writing.segments import (
     Segment,
     SegmentFolder,
@@ -282,6 +285,19 @@ def test_other_settings_do_not_go_on(tmp_path: Path, short_clip: Path):
     # The same as at first still does.
     outcome, _ = upscale_clip(short_clip, tmp_path / "result.mp4", **SETTINGS)
     assert outcome.resumed == 10
+
+
+@NEEDED
+@pytest.mark.parametrize("pixel_format", ["yuva420p", "yuv420p"])
+def test_transparency_upscaled_otherwise_does_not_go_on(tmp_path, pixel_format):
+    of_format(pixel_format, *FFV1, count=2)(tmp_path / "clip.mkv")
+    settings = VideoSettings(codec="ffv1")
+    plan = make_plan(open_video(tmp_path / "clip.mkv"), tmp_path / "a.mkv", settings, 2)
+    upscalers = Upscaler(repeated, 2), Upscaler(repeated, 2, alpha_upsampler="bicubic")
+    usual, bicubic = (job_record(plan, each, settings) for each in upscalers)
+    changed = {"alpha_upsampler": "bicubic"} if pixel_format == "yuva420p" else {}
+    assert bicubic == usual | changed
+    assert "alpha_upsampler" not in usual, "earlier versions did not write it"
 
 
 @NEEDED
