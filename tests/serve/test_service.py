@@ -1,5 +1,6 @@
 """What the web page does, without Gradio: limits, one at a time, the files it makes."""
 
+import asyncio
 import tempfile
 import threading
 import time
@@ -10,8 +11,8 @@ import pytest
 from realesrgan_paddle.__main__ import main
 from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.serve import page, service
-from realesrgan_paddle.serve.guard import Names, is_local
-from realesrgan_paddle.serve.kept import LOCK, PREFIX, own_folder
+from realesrgan_paddle.serve.guard import UPLOAD, Guard, Names, is_local
+from realesrgan_paddle.serve.kept import LOCK, PREFIX, KeptFiles, own_folder
 from realesrgan_paddle.serve.service import Limits, Service
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import read_image, write_image
@@ -213,6 +214,33 @@ def test_the_page_answers_to_its_address_and_to_the_names_given():
         assert name in every
     for name in ("box.example", ""):
         assert name not in every
+
+
+@pytest.mark.parametrize(
+    ("header", "status"), [("accept", 200), ("transfer-encoding", 411)]
+)
+def test_a_body_that_may_be_longer_than_it_says_is_refused(tmp_path, header, status):
+    sent = []
+
+    async def receive():
+        return {"type": "http.request"}
+
+    async def send(message):
+        sent.append(message)
+
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200})
+
+    headers = {"host": "127.0.0.1", "content-length": "5", header: "chunked"}
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": UPLOAD,
+        "headers": [(key.encode(), value.encode()) for key, value in headers.items()],
+    }
+    kept = KeptFiles(tmp_path, 20)
+    asyncio.run(Guard(app, Names("127.0.0.1"), kept, 1000)(scope, receive, send))
+    assert sent[0]["status"] == status
 
 
 def test_only_loopback_addresses_are_local():
