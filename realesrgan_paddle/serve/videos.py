@@ -33,16 +33,16 @@ def check_video(path: Path, limits: Limits) -> str:
         raise UserError(
             f"{path.name}: {megabytes:.1f} MB; up to {limits.video_megabytes} MB are allowed"
         )
+    # Imported here: it needs PyAV, which not everybody has.
+    from realesrgan_paddle.inference.video.reading.open_video import open_video
+
     try:
         info = probe(path)
+        # By its frames: a file may declare any length, or none as browsers record it.
+        timeline = open_video(path, detect_fields=False).timeline
     except UserError as error:
         raise UserError(str(error).replace(str(path), path.name)) from error
-    seconds = info.seconds
-    if seconds is None:  # what browsers record does not tell
-        from realesrgan_paddle.inference.video.reading.open_video import open_video
-
-        timeline = open_video(path, detect_fields=False).timeline
-        seconds = float((timeline.end - timeline.times[0]) * timeline.time_base)
+    seconds = float((timeline.end - timeline.times[0]) * timeline.time_base)
     if seconds > limits.video_seconds:
         raise UserError(
             f"{path.name}: {seconds:.0f} s; up to {limits.video_seconds:g} s are allowed"

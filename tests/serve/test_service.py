@@ -1,12 +1,14 @@
 """What the web page does, without Gradio: limits, one at a time, the files it makes."""
 
 import asyncio
+import struct
 import tempfile
 import threading
 import time
 
 import numpy as np
 import pytest
+from clips import ffmpeg
 
 from realesrgan_paddle.__main__ import main
 from realesrgan_paddle.inference.upscaler import Upscaler
@@ -14,7 +16,9 @@ from realesrgan_paddle.serve import page, service
 from realesrgan_paddle.serve.guard import UPLOAD, Guard, Names, is_local
 from realesrgan_paddle.serve.kept import LOCK, PREFIX, KeptFiles, own_folder
 from realesrgan_paddle.serve.service import Limits, Service
+from realesrgan_paddle.serve.videos import check_video
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.ffmpeg import probe
 from realesrgan_paddle.utils.images import read_image, write_image
 
 LIMITS = Limits(megabytes=1, megapixels=0.01)
@@ -241,6 +245,21 @@ def test_a_body_that_may_be_longer_than_it_says_is_refused(tmp_path, header, sta
     kept = KeptFiles(tmp_path, 20)
     asyncio.run(Guard(app, Names("127.0.0.1"), kept, 1000)(scope, receive, send))
     assert sent[0]["status"] == status
+
+
+def test_the_length_of_a_video_is_not_believed(tmp_path):
+    pytest.importorskip("av", reason="needs PyAV")
+    path = tmp_path / "a.mkv"
+    ffmpeg("-f", "lavfi", "-i", "testsrc=size=32x32:rate=5:duration=6", path)
+    told, said = (
+        b"\x44\x89\x88" + struct.pack(">d", seconds * 1000) for seconds in (6, 1)
+    )
+    data = path.read_bytes()
+    assert told in data
+    path.write_bytes(data.replace(told, said))
+    assert probe(path).seconds == 1
+    with pytest.raises(UserError, match=r"^a\.mkv: 6 s; up to 5 s are allowed"):
+        check_video(path, Limits(1, 0.5, video_seconds=5))
 
 
 def test_only_loopback_addresses_are_local():
