@@ -153,6 +153,7 @@ def read_picture(path: str | Path, *, all_frames: bool = False) -> Picture:
             pixels = _decoded(image, path)
         else:
             pixels = decode_image(data, path)
+            pixels = _with_clear_gray(pixels, image)
         return Picture(pixels, metadata, tuple(remarks), image.mode == "LA")
 
 
@@ -166,6 +167,21 @@ def _is_for_pillow(image: Image.Image, header: Header, *, animated: bool) -> boo
     if image.format == "PNG" and image.mode == "L":
         return image.has_transparency_data  # one gray of it, which OpenCV leaves opaque
     return image.format == "GIF"
+
+
+def _with_clear_gray(pixels: np.ndarray, image: Image.Image) -> np.ndarray:
+    """Return decoded pixels, as RGBA if a PNG of 1-bit or 16-bit gray has a clear gray.
+
+    OpenCV leaves it opaque, and Pillow would make 8 bits of 16.
+    """
+    clear = image.info.get("transparency")
+    is_deep = image.mode.startswith("I")
+    if image.format != "PNG" or clear is None or not (is_deep or image.mode == "1"):
+        return pixels
+    opaque = np.iinfo(pixels.dtype).max
+    clear = clear if is_deep else opaque * bool(clear)
+    alpha = np.where(pixels == clear, 0, opaque).astype(pixels.dtype)
+    return np.dstack([pixels, pixels, pixels, alpha])
 
 
 def _count(image: Image.Image, data: bytes, remarks: list[str]) -> int:

@@ -447,6 +447,28 @@ def test_gray_with_alpha_of_16_bits_keeps_its_bits(tmp_path):
         assert np.abs(result[::2, ::2, channel].astype(int) - gray).max() <= 1
 
 
+@pytest.mark.parametrize(
+    ("bits", "rows", "clear"),
+    [
+        (1, b"\x80", 1),
+        (1, b"\x80", 0),
+        (8, b"\x07\x08", 7),
+        (16, b"\x01\x02\x01\x03", 0x102),
+    ],
+)
+def test_a_clear_gray_of_any_bits_is_kept(tmp_path, bits, rows, clear):
+    transparency = (b"tRNS", struct.pack(">H", clear))
+    data = png(
+        2, 1, transparency, (b"IDAT", zlib.compress(b"\0" + rows)), bits=bits, kind=0
+    )
+    pixels = read_picture(place(tmp_path, "a.png", data)).pixels
+    most = np.iinfo(np.uint16 if bits == 16 else np.uint8).max
+    grays = {1: [most, 0], 8: [7, 8], 16: [0x102, 0x103]}[bits]
+    alpha = [most, 0] if clear == 0 else [0, most]
+    expected = [[gray] * 3 + [a] for gray, a in zip(grays, alpha, strict=True)]
+    assert pixels.tolist() == [expected]
+
+
 def test_a_tiff_with_alpha_of_16_bits_keeps_its_bits(tmp_path):
     """Pillow, which reads those of 8 bits, would read it in 8 bits."""
     pixels = np.dstack([deep(PICTURE), np.full((HEIGHT, WIDTH), 30_000, np.uint16)])
