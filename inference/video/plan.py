@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 
 from realesrgan_paddle.inference.tiling.array_upscaler import scaled_size
@@ -19,6 +20,8 @@ from realesrgan_paddle.inference.video.reading.frames import (
 )
 from realesrgan_paddle.inference.video.reading.source import (
     BT709,
+    FULL,
+    RGB,
     UNKNOWN,
     ColorTags,
     Timeline,
@@ -245,12 +248,15 @@ def result_colors(
 ) -> tuple[ColorTags, int]:
     """Return the tags of the result, and the AVColorSpace that players take.
 
-    They are the source's, except for the place of chroma samples, which is that of H.264.
+    They are the source's, except for the place of chroma samples, which is that of H.264,
+    and for a result in RGB, whose samples are neither YCbCr nor of limited range.
     A player guesses the matrix of an untagged video from its size: where it would guess
     another one for the result, the matrix is told.
     """
     tags = replace(source.colors, chroma_location="left")
     matrix = source.matrix
+    if av.VideoFormat(pixel_format).is_rgb:  # it has no matrix, and no other range
+        return replace(tags, matrix=RGB, range=FULL), matrix
     is_rgb = source.pixel_format.startswith(("rgb", "bgr", "gbr", "pal", "arg", "abg"))
     if is_rgb and pixel_format.startswith("yuv"):
         matrix = BT709

@@ -246,6 +246,19 @@ def test_colors_of_rgb_are_told_where_it_becomes_ycbcr():
     assert tags.matrix == matrix == 1
 
 
+@NEEDED
+@pytest.mark.parametrize("pixel_format", ["bgr0", "gbrp10le"])
+def test_a_result_in_rgb_is_not_tagged_as_ycbcr(tmp_path: Path, pixel_format: str):
+    tags = ("-colorspace", "bt709", "-color_range", "tv")
+    of_format("yuv420p", *FFV1, *tags, count=2)(tmp_path / "clip.mkv")
+    target = tmp_path / "a.mkv"
+    outcome, _ = upscale_clip(
+        tmp_path / "clip.mkv", target, codec="ffv1", pix_fmt=pixel_format, height=1000
+    )
+    assert not [line for line in outcome.remarks if "matrix" in line]
+    assert read_back(target).colors[:2] == ("pc", "gbr")
+
+
 SECONDS = {
     "90": 90,
     "0": 0,
