@@ -132,6 +132,7 @@ class _File:
         rate: its frames a second; 0: not known.
         aspect: its sample aspect ratio.
         seconds: how long it is said to be; None: not known.
+        alpha_beside: VP8 or VP9 has transparency beside the picture.
     """
 
     path: Path
@@ -143,6 +144,7 @@ class _File:
     rate: Fraction
     aspect: Fraction
     seconds: Fraction | None
+    alpha_beside: bool
 
     @property
     def ticks(self) -> Fraction:
@@ -161,6 +163,7 @@ def _look_into(path: Path) -> _File:
     """
     with open_container(path) as container:
         picture = first_picture_stream(path, container)
+        tags = {key.lower(): text for key, text in picture.metadata.items()}
         width, height = picture.codec_context.width, picture.codec_context.height
         if width * height > MAX_PIXELS:
             raise UserError(
@@ -177,6 +180,7 @@ def _look_into(path: Path) -> _File:
             rate=picture.average_rate or Fraction(0),
             aspect=picture.sample_aspect_ratio or Fraction(1),
             seconds=_declared_seconds(container, picture),
+            alpha_beside=tags.get("alpha_mode") == "1",
         )
 
 
@@ -232,6 +236,7 @@ def _describe(
         jumps=times.jumps,
         start=file.start,
         remarks=_remarks(file, timeline, packets.cut, order.lost, times) + of_colors,
+        alpha_beside=file.alpha_beside,
     )
 
 

@@ -162,6 +162,7 @@ class VideoSource:
         jumps: where the file's clock goes back, in order.
         start: of the file: the earliest time in any stream [s].
         remarks: what a user should know.
+        alpha_beside: there is transparency beside the frames, which is not decoded.
     """
 
     path: Path
@@ -181,6 +182,7 @@ class VideoSource:
     jumps: list[Jump]
     start: Fraction
     remarks: list[str] = field(default_factory=list)
+    alpha_beside: bool = False
 
     @property
     def matrix(self) -> int:

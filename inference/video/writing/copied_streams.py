@@ -22,7 +22,10 @@ LONGEST_REORDER = 16
 
 FILE_FACTS = {"major_brand", "minor_version", "compatible_brands", "encoder"}
 """Metadata that tells how the source's file was written."""
-CODING_FACTS = ("bps", "duration", "number_of_", "_statistics_", "encoder", "vendor_id")
+CODING_FACTS = (
+    *("bps", "duration", "number_of_", "_statistics_", "encoder", "vendor_id"),
+    "alpha_mode",
+)
 """First letters of metadata that tells how a stream was coded."""
 
 LANGUAGE = bytes.fromhex("22b59c83") + b"und"

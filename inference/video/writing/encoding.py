@@ -125,7 +125,7 @@ def choose_pixel_format(codec: str, wanted: str | None, source: VideoSource) -> 
 
     Raises:
         UserError: the encoder has not what is asked for, or no alpha, which the source
-            has.
+            has; or its alpha is not read, and nothing is asked for.
     """
     formats = av.Codec(ENCODERS[codec], "w").video_formats or []
     known = [each.name for each in formats]
@@ -139,6 +139,11 @@ def choose_pixel_format(codec: str, wanted: str | None, source: VideoSource) -> 
             f"{did_you_mean(wanted, known)}"
         )
 
+    if source.alpha_beside:
+        raise UserError(
+            f"{source.path}: its pictures are transparent, by a second picture beside each, "
+            "which is not read; drop it with --pix_fmt yuv420p"
+        )
     for name in _nearest(source, codec):
         if name in known:
             return name

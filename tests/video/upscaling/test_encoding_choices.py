@@ -147,6 +147,20 @@ def test_transparency_is_never_dropped_unasked(codec: str):
         choose_pixel_format(codec, "yuva420p", given)
 
 
+@NEEDED
+@pytest.mark.parametrize("key", ["alpha_mode", "ALPHA_MODE"])
+def test_transparency_beside_the_picture_is_dropped_if_asked_alone(tmp_path, key):
+    given, target = tmp_path / "clip.mkv", tmp_path / "a.mkv"
+    of_format("yuv420p", *FFV1, "-metadata:s:v:0", f"{key}=1", count=2)(given)
+    with pytest.raises(
+        UserError, match=r"clip\.mkv: .*transparent.* --pix_fmt yuv420p"
+    ):
+        upscale_clip(given, target, codec="ffv1")
+    upscale_clip(given, target, codec="ffv1", pix_fmt="yuv420p")
+    (stream,) = read_back(target).streams
+    assert "alpha_mode" not in map(str.lower, stream.tags)
+
+
 def refusal(function, *arguments) -> str:
     with pytest.raises(UserError) as caught:
         function(*arguments)
