@@ -1,5 +1,6 @@
 """The ffmpeg program: where it is, which files it may open, how it is run, what it tells."""
 
+import errno
 import functools
 import logging
 import re
@@ -47,6 +48,8 @@ MAX_ERRORS = 100
 
 TOO_MANY_STREAMS = "exceeds max_streams"
 """Of ffmpeg's message. Some containers go on without the other streams."""
+
+OTHER_KIND = "a picture, playlist, raw stream or other kind that is not opened; use mp4, mkv, ..."
 
 HDR_TRANSFERS = {"smpte2084": "PQ", "arib-std-b67": "HLG"}
 """Transfer characteristics of HDR video, as ffmpeg spells them."""
@@ -244,10 +247,7 @@ class FFmpegRun:
         if self._printed_error("matches no streams"):
             raise UserError(f"{self.name}: no video stream in it")
         if self._printed_error("not on whitelist"):
-            raise UserError(
-                f"{self.name}: a picture, playlist, raw stream or other kind that is "
-                "not opened; use mp4, mkv, ..."
-            )
+            raise UserError(f"{self.name}: {OTHER_KIND}")
         if code:
             reason = f"ffmpeg ended with code {code}"
             # A negative code is the signal that killed ffmpeg. Its messages are not the
@@ -337,6 +337,25 @@ def probe(path: Path) -> VideoInfo:
         transfer=_first_group(_TRANSFER, text, "unknown"),
         chroma_location=_first_group(_CHROMA_LOCATION, text, "left"),
     )
+
+
+def not_opened(path: Path, error: Any) -> UserError:
+    """Return what to say of a file that libavformat did not open, as `probe` says it.
+
+    Args:
+        path: the file.
+        error: PyAV's.
+    """
+    if error.errno == errno.EINVAL:  # its kind is not in `CONTAINERS`
+        return UserError(f"{path}: {OTHER_KIND}")
+    with open_regular(path) as file:
+        reason = failed_download(file.read(512)) or error.strerror
+    if isinstance(error, EOFError):
+        reason = "cut short; copy it again"
+    elif error.errno == errno.ENOMEM:
+        # All that libavformat says of it, other than a line on stderr.
+        reason += f", or more than {MAX_STREAMS} streams"
+    return UserError(f"{path}: not a readable video ({reason})")
 
 
 def _parse_duration(text: str) -> float | None:

@@ -19,6 +19,7 @@ from realesrgan_paddle.inference.video.reading.source import (
     PacketTable,
     Timeline,
     VideoSource,
+    open_container,
 )
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.image_headers import stand_upright
@@ -189,6 +190,26 @@ def test_an_index_that_reads_the_same_over_and_over_is_refused(
     module = "realesrgan_paddle.inference.video.reading.source.MAX_REPEATED"
     monkeypatch.setattr(module, 0.1)
     assert "reads the same bytes over and over" in refusal(mp4)
+
+
+def test_why_a_file_is_not_opened_is_said_in_the_words_of_other_commands(
+    tmp_path: Path, mp4: Path
+):
+    ffmpeg("-i", mp4, "-c", "copy", tmp_path / "whole.mkv")
+    ffmpeg("-i", mp4, "-frames:v", 1, tmp_path / "picture.gif")
+    files = {
+        "empty.mp4": (b"", "empty; download"),
+        "page.mp4": (b"<html>" + bytes(99), "an HTML page"),
+        "picture.mp4": ((tmp_path / "picture.gif").read_bytes(), "is not opened"),
+        "cut.mkv": ((tmp_path / "whole.mkv").read_bytes()[:50], "cut short; copy it"),
+    }
+    for name, (content, reason) in files.items():
+        (tmp_path / name).write_bytes(content)
+        with (
+            pytest.raises(UserError, match=f"{name}: .*{reason}"),
+            open_container(tmp_path / name),
+        ):
+            pass
 
 
 def test_encrypted_is_refused(tmp_path: Path, mp4: Path):

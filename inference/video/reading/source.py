@@ -1,6 +1,5 @@
 """What a video is before it is upscaled: its packets, and its picture stream."""
 
-import errno
 from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ import numpy as np
 from av.stream import Disposition
 
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.ffmpeg import CONTAINERS, MAX_STREAMS, is_hd
+from realesrgan_paddle.utils.ffmpeg import CONTAINERS, MAX_STREAMS, is_hd, not_opened
 from realesrgan_paddle.utils.field_order import FieldOrder
 from realesrgan_paddle.utils.files import check_regular, check_utf8
 
@@ -249,11 +248,7 @@ def open_container(path: Path) -> Iterator[Any]:
     try:
         container = av.open(name, options=OPENING, metadata_errors="replace")
     except av.FFmpegError as error:
-        reason = error.strerror
-        if error.errno == errno.ENOMEM:
-            # All that libavformat says of it, other than a line on stderr.
-            reason += f", or more than {MAX_STREAMS} streams"
-        raise UserError(f"{path}: not a readable video ({reason})") from error
+        raise not_opened(path, error) from error
     with container:
         yield container
 
