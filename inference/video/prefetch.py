@@ -16,9 +16,6 @@ Stream = Generator[Item, None, None]
 PATIENCE = 0.1
 """Seconds after which a thread that waits looks whether it is still wanted."""
 
-LONGEST_END = 10.0
-"""Seconds to wait for a stage that is in the middle of an item when the work ends."""
-
 IN_BACKGROUND = 10
 """How much nicer than its process a thread is.
 
@@ -43,7 +40,8 @@ def prefetch(
     """Yield `items`, which a thread of its own computes, up to `size` ahead.
 
     An error of theirs is raised here. Closing this generator ends the thread, and closes
-    theirs there.
+    theirs there; it waits for an item that is being computed, however long that takes, or
+    a file that the thread writes would be left behind.
 
     Args:
         items: computed in the thread.
@@ -66,7 +64,10 @@ def prefetch(
                 return
     finally:
         unwanted.set()
-        thread.join(LONGEST_END)
+        while thread.is_alive():
+            thread.join(
+                PATIENCE
+            )  # not without end, which Windows lets nobody interrupt
 
 
 def _compute(

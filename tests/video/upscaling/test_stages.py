@@ -118,6 +118,27 @@ def test_closing_ends_the_stages_below():
     assert settled(stage) < 20
 
 
+def test_the_end_waits_for_what_takes_long(monkeypatch: pytest.MonkeyPatch):
+    join = threading.Thread.join
+
+    def quick_join(thread: threading.Thread, timeout: float | None = None) -> None:
+        """As if time went a hundred times as fast."""
+        join(thread, None if timeout is None else timeout / 100)
+
+    monkeypatch.setattr(threading.Thread, "join", quick_join)
+    stage = Stage()
+
+    def slow() -> Stream[int]:
+        for number in prefetch(stage.numbers()):
+            yield number
+            time.sleep(0.5)
+
+    items = prefetch(slow())
+    assert next(items) == 0
+    items.close()
+    assert stage.closed.is_set()
+
+
 def test_nothing_is_started_for_one_who_does_not_ask():
     stage = Stage()
     items = prefetch(stage.numbers())
