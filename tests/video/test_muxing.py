@@ -218,6 +218,21 @@ def test_sound_of_mp4_is_the_same_in_mkv_to_the_sample(film, muxed):
     assert read_back(result.target).times == result.wanted_times()
 
 
+@pytest.mark.parametrize(
+    ("cut", "first"), [("0.5", range(-1024, 1)), ("0", range(-1024, -1023))]
+)
+def test_sound_that_an_edit_list_hides_is_not_heard_in_a_stream(
+    tmp_path, muxed, cut, first
+):
+    """But what primes the decoder stays."""
+    ffmpeg(*PICTURE, *SOUND, *H264, "-c:a", "aac", tmp_path / "whole.mp4")
+    path = tmp_path / "in.mp4"
+    ffmpeg("-ss", cut, "-i", tmp_path / "whole.mp4", "-c", "copy", path)
+    copy = read_back(muxed(path, "out.ts").target)
+    (sound,) = (stream.packets for stream in copy.others)
+    assert round((sound[0].pts - copy.times[0]) * 44100) in first
+
+
 @pytest.mark.parametrize("name", ["out.mp4", "out.mkv", "out.ts"])
 def test_clock_of_a_broadcast_begins_at_zero(tmp_path, muxed, name):
     path = tmp_path / "in.ts"

@@ -170,6 +170,9 @@ class CopiedStream:
                 return None
         if not self._window.holds(begin, length):
             return None
+        # One that ends at the origin primes the decoder, and stays.
+        if begin + length < self._window.origin and self._would_be_heard(packet):
+            return None
 
         written = packet if self._translate is None else self._translate(packet)
         if written is None:
@@ -183,6 +186,15 @@ class CopiedStream:
         written.duration = round(length / unit)
         written.stream = self._copy
         return written
+
+    def _would_be_heard(self, packet: Any) -> bool:
+        """Return whether a packet of sound before the origin is hidden in the source alone.
+
+        See `_priming`.
+        """
+        stream = packet.stream
+        hides = self._window.hides or self._copy.container.format.name in MATROSKA
+        return stream.type == "audio" and not hides and len(stream.index_entries) > 0
 
     def _begin(self, packet: Any, offset: Fraction, length: Fraction) -> Fraction:
         """Return when a packet is shown or heard, in the source's time [s].
