@@ -1,5 +1,6 @@
 """Files that are read and written: which images a folder has, and what results are called."""
 
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,9 @@ PICTURE_SUFFIXES = (*IMAGE_SUFFIXES, ".gif", ".apng")
 """Of files that are upscaled; those of GIF and APNG are none to train on."""
 
 ANIMATED_SUFFIXES = tuple(suffix for kind in ANIMATED.values() for suffix in kind)
+
+OPAQUE_SUFFIXES = (".jpg", ".jpeg", ".ppm", ".pgm")
+"""Of formats without alpha."""
 
 LONGEST_SIDE = {".webp": 16_383, ".jpg": 65_500, ".jpeg": 65_500, ".gif": 65_535}
 """Pixels that a format can declare, in 14 or 16 bits; libjpeg stops a little earlier."""
@@ -134,13 +138,17 @@ class Targets:
         """
         if self._is_file:
             return [self.output]
-        opaque = self._still(path, has_alpha=False)
-        clear = self._still(path, has_alpha=True)
-        if not all_frames or path.suffix.lower() not in ANIMATED_SUFFIXES:
-            return [opaque, clear]
+        suffix = path.suffix.lower()
+        stills = [self._still(path, has_alpha=False)]
+        if suffix not in OPAQUE_SUFFIXES:
+            stills.append(self._still(path, has_alpha=True))
+        if not all_frames or suffix not in ANIMATED_SUFFIXES:
+            return stills
 
         animated = self._file(path, path.suffix)
-        return [animated, opaque, clear]
+        if suffix == ".gif":  # a PNG may be there of its first frame alone
+            return [animated]
+        return [animated, *stills]
 
     def _still(self, path: Path, *, has_alpha: bool) -> Path:
         extension = f".{self.ext}"
@@ -195,9 +203,17 @@ def is_written(target: Path) -> bool:
 
 
 class TakenFiles:
-    """The files that may not be written: the inputs, and results of this run."""
+    """The files that may not be written: the inputs, and results of this run.
 
-    def __init__(self, inputs: Sequence[Path]) -> None:
+    Args:
+        inputs: the input files.
+        spares: neither may results that change their suffix have the name of that of
+            another file: of b.gif, where there is b.png, b_x4.png, which the next run
+            would take for the result of b.png.
+    """
+
+    def __init__(self, inputs: Sequence[Path], *, spares: bool = False) -> None:
+        self._spares = spares
         self._sources: dict[str, Path] = {}
         for path in inputs:
             self._sources[_key(path)] = path
@@ -206,8 +222,14 @@ class TakenFiles:
         """Note that `target` holds, or will hold, the result of `source`.
 
         Raises:
-            UserError: it is an input file, or another input's result.
+            UserError: it is an input file, or another file's result.
         """
+        if self._is_spared(target, source):
+            other = source.with_suffix(target.suffix)
+            raise UserError(
+                f"its result, {target}, would be taken for that of {other}; rename it, or "
+                "upscale it alone and name its result with --output"
+            )
         key = _key(target)
         other = self._sources.get(key)
         if other is None:
@@ -220,18 +242,27 @@ class TakenFiles:
                 "or --suffix"
             )
         raise UserError(
-            f"its result would overwrite {target}, that of {other}; rename one of the two"
+            f"its result would overwrite {target}, that of {other}; rename the second, "
+            "or give another --output"
         )
 
     def release(self, target: Path) -> None:
         """Note that `target` was not written after all."""
         del self._sources[_key(target)]
 
-    def is_free(self, target: Path) -> bool:
-        """Return whether `target` may be written."""
-        return _key(target) not in self._sources
+    def is_free(self, target: Path, source: Path) -> bool:
+        """Return whether `target` may be the result of `source`."""
+        return _key(target) not in self._sources and not self._is_spared(target, source)
+
+    def _is_spared(self, target: Path, source: Path) -> bool:
+        """Return whether `target` is named like the result of a file beside `source`."""
+        other = source.with_suffix(target.suffix)
+        if not self._spares or not other.is_file():
+            return False
+        return _key(other) not in (_key(source), _key(target))
 
 
 def _key(path: Path) -> str:
     """Return a key equal for two paths of one file, also where case does not matter."""
-    return str(path.resolve()).casefold()
+    whole = str(path.resolve())
+    return whole if sys.platform == "linux" else whole.lower()

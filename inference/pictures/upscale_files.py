@@ -226,7 +226,7 @@ class PictureUpscaler:
         """
         for target in self.targets.possible(path, all_frames=self.settings.all_frames):
             is_own = likeliest.get(target, path) == path
-            if is_own and is_written(target) and self._taken.is_free(target):
+            if is_own and is_written(target) and self._taken.is_free(target, path):
                 return target
         return None
 

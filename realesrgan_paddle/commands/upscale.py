@@ -5,7 +5,12 @@ from functools import partial
 from pathlib import Path
 
 from realesrgan_paddle.commands.upscale_flags import UpscaleFlags
-from realesrgan_paddle.commands.upscale_inputs import Inputs, Results, results_of
+from realesrgan_paddle.commands.upscale_inputs import (
+    Inputs,
+    Results,
+    results_of,
+    spares_names,
+)
 from realesrgan_paddle.commands.upscale_rows import open_upscaler, picture_settings
 from realesrgan_paddle.commands.upscale_shared import SharedRun
 from realesrgan_paddle.commands.what_follows import after_part, after_video
@@ -50,7 +55,7 @@ def upscale(
         videos = {path: VideoRecord(path) for path in inputs.videos}
 
     records = [*videos.values(), *pictures.values()]
-    taken = TakenFiles(all_inputs)
+    taken = TakenFiles(all_inputs, spares=spares_names(flags))
     outputs: dict[Path, None] = {}
     with reported(flags.report, records, flags.model_path):
         if flags.sharing:

@@ -180,6 +180,16 @@ def _check_output(flags: UpscaleFlags, inputs: Inputs) -> None:
         )
 
 
+def spares_names(flags: UpscaleFlags) -> bool:
+    """Return whether results may not be named like those of other files; see `TakenFiles`.
+
+    Where results that are there are left alone; a file that --output names may be any.
+    """
+    output = Path(flags.output or "")
+    is_file = output.suffix.lower() in PICTURE_SUFFIXES or is_video_name(output)
+    return flags.skip_existing and (output.is_dir() or not is_file)
+
+
 def results_of(found: Found, flags: UpscaleFlags, scale: float) -> Results:
     """Return where the results of one place go.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from realesrgan_paddle.commands.shared_work import Work
 from realesrgan_paddle.commands.upscale_flags import UpscaleFlags
-from realesrgan_paddle.commands.upscale_inputs import Results
+from realesrgan_paddle.commands.upscale_inputs import Results, spares_names
 from realesrgan_paddle.inference.pictures.files import TakenFiles
 from realesrgan_paddle.inference.pictures.record import Record
 from realesrgan_paddle.inference.pictures.upscale_files import (
@@ -171,7 +171,7 @@ class Upscaling(Work[Batch, Done]):
             replace(picture_settings(self.flags, results), skip_existing=False),
             root=results.root,
             records=records,
-            taken=TakenFiles([*paths, *batch.near]),
+            taken=TakenFiles([*paths, *batch.near], spares=spares_names(self.flags)),
             report=lambda _: None,
         )
         return Done(records)

@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from realesrgan_paddle.commands.shared_work import MOST_BYTES
 from realesrgan_paddle.commands.upscale_flags import UpscaleFlags
-from realesrgan_paddle.commands.upscale_inputs import Inputs, Results, results_of
+from realesrgan_paddle.commands.upscale_inputs import (
+    Inputs,
+    Results,
+    results_of,
+    spares_names,
+)
 from realesrgan_paddle.commands.upscale_rows import (
     Batch,
     Done,
@@ -65,7 +70,8 @@ class SharedRun:
         self._places = [
             (found, results_of(found, flags, upscaler.scale)) for found in inputs.found
         ]
-        self._taken = TakenFiles([*inputs.pictures, *inputs.videos])
+        all_inputs = [*inputs.pictures, *inputs.videos]
+        self._taken = TakenFiles(all_inputs, spares=spares_names(flags))
         self._left: dict[str, tuple[SharedVideo, int]] = {}
         self._number = 0
         self._job = job_of(upscaler, flags)
@@ -168,7 +174,8 @@ class SharedRun:
             for path in sorted(found.pictures, key=lambda path: path.with_suffix("")):
                 possible = targets.possible(path, all_frames=settings.all_frames)
                 row = self._row("picture", path, possible[0])
-                if self._is_done(row, possible, rows):
+                free = [each for each in possible if self._taken.is_free(each, path)]
+                if self._is_done(row, free, rows):
                     continue
                 last = Path(batch[-1].source) if batch else path
                 if len(batch) >= size and last.stem != path.stem:

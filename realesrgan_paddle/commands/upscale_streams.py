@@ -70,7 +70,7 @@ def only_files(flags: Flags) -> Iterator[Flags]:
             return
 
         results = folder / "results"
-        yield replace(flags, input=words, output=str(results))
+        yield replace(flags, input=words, output=str(results), skip_existing=False)
         # Imported here: it imports Paddle, which costs every --help.
         from realesrgan_paddle.commands.upscale_shared import MANIFEST
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from sample_weights import sample_weights
 
 from realesrgan_paddle.commands import choose_network
@@ -58,6 +59,31 @@ def test_results_lie_beside_the_inputs_and_are_not_made_twice(place, capsys):
 def test_a_picture_that_is_named_twice_is_one(place, capsys):
     assert upscale.main(["a.png", "./a.png", "-m", "net.pdparams"]) == 0
     assert "1 of 1 images" in capsys.readouterr().out
+
+
+def test_another_files_result_is_not_taken_for_ones_own(place, capsys):
+    write_image(place / "b.png", np.zeros((8, 12, 3), np.uint8))
+    pixels = Image.fromarray(np.zeros((8, 12), np.uint8))
+    pixels.save(place / "a.gif")
+    model = ["-m", "net.pdparams"]
+    assert upscale.main(["b.png", *model]) == 0
+    assert upscale.main(["b.jpg", *model]) == 0
+    assert read_image(place / "b_x4.jpg").shape == (32, 48, 3)
+
+    assert upscale.main(["a.gif", *model]) == 1
+    assert "would be taken for that of a.png" in capsys.readouterr().err
+    assert not (place / "a_x4.png").exists()
+    assert upscale.main(["a.gif", *model, "-o", "still.png"]) == 0
+    assert (place / "still.png").is_file()
+
+
+def test_an_animation_is_made_though_its_first_frame_was(place, capsys):
+    frames = [Image.fromarray(np.full((8, 8), each, np.uint8)) for each in (0, 200)]
+    frames[0].save(place / "two.gif", save_all=True, append_images=frames[1:])
+    words = ["two.gif", "-m", "net.pdparams"]
+    assert upscale.main(words) == 0
+    assert upscale.main([*words, "--all_frames"]) == 0
+    assert (place / "two_x4.gif").is_file()
 
 
 def test_a_single_picture_may_have_a_file_as_its_output(place, capsys):

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import sys
 import threading
 import time
 from pathlib import Path
@@ -276,14 +277,22 @@ def test_another_pictures_result_is_not_taken_for_ones_own(folder, tmp_path):
 def test_two_pictures_with_one_result_fail_one_of_them_also_when_resumed(
     folder, tmp_path
 ):
-    """Also where names differ in their case alone, which some disks do not tell."""
-    draw(folder / "A.jpg")
+    draw(folder / "a.jpg")
     draw(folder / "a.bmp")
     for skip in (False, True):
         failures, _ = upscale(folder, tmp_path / "out", ext="png", skip_existing=skip)
-        assert [path.name for path in failures] == ["a.bmp"]
-        assert "A.jpg" in failures[folder / "a.bmp"]
-    assert files(tmp_path / "out") == ["A_out.png"]
+        assert [path.name for path in failures] == ["a.jpg"]
+        assert "that of" in failures[folder / "a.jpg"]
+        assert "a.bmp; rename the second" in failures[folder / "a.jpg"]
+    assert files(tmp_path / "out") == ["a_out.png"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="disks that do not tell case")
+def test_names_that_differ_in_their_case_are_two_on_linux(folder, tmp_path):
+    for name in ("A.png", "a.png", "straße.png", "strasse.png"):
+        draw(folder / name)
+    assert not upscale(folder, tmp_path / "out")[0]
+    assert len(files(tmp_path / "out")) == 4
 
 
 def test_one_is_read_and_one_written_while_one_is_computed(
