@@ -74,6 +74,8 @@ def upscale_files(
     records: Sequence[Record] | None = None,
     taken: TakenFiles | None = None,
     report: Callable[[str], None] = say,
+    earlier: int = 0,
+    total: int | None = None,
 ) -> dict[Path, str]:
     """Upscale image files into the folder `output`; return the reason of each failure.
 
@@ -91,6 +93,8 @@ def upscale_files(
         records: of each picture, filled in as it is done; None: they are made here.
         taken: the files that may not be written; None: `paths`.
         report: gets one line for each file.
+        earlier: pictures before these, in the numbers that `report` gets.
+        total: pictures of all; None: these are.
 
     Raises:
         UserError: `output` cannot be written.
@@ -105,7 +109,9 @@ def upscale_files(
     records = records or [Record(path) for path in paths]
     taken = taken or TakenFiles(paths)
     largest_first = sorted(records, key=_pixel_count, reverse=True)
-    PictureUpscaler(upscaler, largest_first, targets, settings, report, taken).run()
+    work = PictureUpscaler(upscaler, largest_first, targets, settings, report, taken)
+    work.earlier, work.total = earlier, total or len(records)
+    work.run()
 
     failures = {}
     for record in records:
@@ -164,6 +170,7 @@ class PictureUpscaler:
         self.settings = settings
         self.say = say
         self.records = records
+        self.earlier, self.total = 0, len(records)  # see `upscale_files`
         self._taken = taken
         self._writing: tuple[Record, Path, Future[None]] | None = None
 
@@ -187,13 +194,6 @@ class PictureUpscaler:
                     self._writing = record, result.target, written
             finally:
                 self._end_writing()
-
-        skipped = sum(record.status == "skipped" for record in self.records)
-        if skipped:
-            self.say(
-                f"results left as they are, because they were there before: {skipped}; "
-                "delete them to have them made anew"
-            )
 
     def _missing(self) -> Iterator[Record]:
         """Yield the records of pictures whose results are not there yet."""
@@ -325,9 +325,8 @@ class PictureUpscaler:
         self.say(f"{head}: failed: {record.error}")
 
     def _head(self, record: Record) -> str:
-        number = self.records.index(record) + 1
-        count = len(self.records)
-        return f"[{number}/{count}] {record.input}"
+        number = self.earlier + self.records.index(record) + 1
+        return f"[{number}/{self.total}] {record.input}"
 
 
 def one_ahead(

@@ -7,7 +7,7 @@ from pathlib import Path
 from realesrgan_paddle.commands.upscale_flags import UpscaleFlags
 from realesrgan_paddle.commands.upscale_inputs import (
     Inputs,
-    Results,
+    how_anew,
     results_of,
     spares_names,
 )
@@ -18,7 +18,6 @@ from realesrgan_paddle.inference.pictures.files import TakenFiles
 from realesrgan_paddle.inference.pictures.record import Record, check_report, reported
 from realesrgan_paddle.inference.pictures.upscale_files import upscale_files
 from realesrgan_paddle.inference.runners.runner import Runner
-from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.utils.cli import say
 from realesrgan_paddle.utils.jobs import report_failures
 from realesrgan_paddle.utils.next_steps import command_line, without_flags
@@ -57,6 +56,7 @@ def upscale(
     records = [*videos.values(), *pictures.values()]
     taken = TakenFiles(all_inputs, spares=spares_names(flags))
     outputs: dict[Path, None] = {}
+    earlier = 0
     with reported(flags.report, records, flags.model_path):
         if flags.sharing:
             SharedRun(upscaler, inputs, flags, {**pictures, **videos}).run(reopen)
@@ -67,13 +67,31 @@ def upscale(
                 continue
             if found.pictures:
                 own = [pictures[path] for path in found.pictures]
-                _upscale_pictures(upscaler, own, results, flags, taken)
+                settings = picture_settings(flags, results)
+                upscale_files(
+                    upscaler,
+                    found.pictures,
+                    results.output,
+                    settings,
+                    root=results.root,
+                    records=own,
+                    taken=taken,
+                    earlier=earlier,
+                    total=len(pictures),
+                )
+                earlier += len(own)
             if found.videos:
                 from realesrgan_paddle.commands.upscale_videos import upscale_videos
 
                 films = [videos[path] for path in found.videos]
                 upscale_videos(upscaler, films, results, flags, taken)
 
+    skipped = sum(record.status == "skipped" for record in pictures.values())
+    if skipped and not flags.sharing:
+        say(
+            f"results left as they are, because they were there before: {skipped}; "
+            f"{how_anew(flags, 'them')}"
+        )
     failed = [record for record in records if record.error is not None]
     kind = "files" if inputs.videos else "images"
     if len(all_inputs) > 1 or not inputs.videos:
@@ -81,25 +99,6 @@ def upscale(
         where = " and ".join(map(str, outputs))
         say(f"{done} of {len(all_inputs)} {kind} are in {where}")
     return report_failures(f"{record.input}: {record.error}" for record in failed)
-
-
-def _upscale_pictures(
-    upscaler: Upscaler,
-    records: Sequence[Record],
-    results: Results,
-    flags: UpscaleFlags,
-    taken: TakenFiles,
-) -> None:
-    """Upscale the pictures of one place as the flags say."""
-    upscale_files(
-        upscaler,
-        [record.input for record in records],
-        results.output,
-        picture_settings(flags, results),
-        root=results.root,
-        records=records,
-        taken=taken,
-    )
 
 
 def after_videos(

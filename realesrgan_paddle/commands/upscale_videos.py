@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from realesrgan_paddle.commands.upscale_flags import UpscaleFlags
-from realesrgan_paddle.commands.upscale_inputs import Results
+from realesrgan_paddle.commands.upscale_inputs import Results, how_anew
 from realesrgan_paddle.commands.video_previews import show_preview, summary
 from realesrgan_paddle.data.footage.video_names import is_video_name
 from realesrgan_paddle.inference.pictures.files import TakenFiles, is_written
@@ -106,7 +106,7 @@ def _upscale_one(
         record.output, record.status = target, "skipped"
         say(
             f"{record.input.name}: {target} was there before, and is left as it is; "
-            "delete it to have it made anew"
+            f"{how_anew(flags, 'it')}"
         )
         return
 
@@ -125,7 +125,7 @@ def target_of(path: Path, results: Results, flags: UpscaleFlags) -> Path:
     output = results.output
     if is_video_name(output) and not output.is_dir():
         return output
-    stem = f"{path.stem}_{results.suffix}" if results.suffix else path.stem
+    stem = "_".join([path.stem, *_marks(results, flags)])
     suffix = f".{flags.container}"
     if flags.container == "auto":
         codec = flags.video.codec
@@ -133,3 +133,25 @@ def target_of(path: Path, results: Results, flags: UpscaleFlags) -> Path:
             codec = "vp9" if path.suffix.lower() == ".webm" else "h264"
         suffix = suffix_for(path, codec)
     return results.folder_of(path) / f"{stem}{suffix}"
+
+
+def _marks(results: Results, flags: UpscaleFlags) -> list[str]:
+    """Return what a result's name has besides that of its video.
+
+    With neither --output nor --suffix also a size and a part that were asked for: none
+    is to be taken for the whole video at the usual size.
+    """
+    usual = [results.suffix] if results.suffix else []
+    if flags.output is not None or flags.suffix is not None:
+        return usual
+    width, height, start, end = (
+        getattr(flags.video, name) for name in ("width", "height", "start", "end")
+    )
+    if width and height:
+        usual = [f"{width}x{height}"]
+    elif width or height:
+        usual = [f"{height}p" if height else f"{width}w"]
+    if (start, end) == (None, None):
+        return usual
+    until = "end" if end is None else f"{end:.12g}"
+    return [*usual, f"{start or 0:.12g}-{until}"]

@@ -45,13 +45,16 @@ def test_results_lie_beside_the_inputs_and_are_not_made_twice(place, capsys):
     assert upscale.main(words) == 0
     printed = capsys.readouterr().out
     assert "4 of 4 images are in . and photos_x4" in printed
+    assert "[1/4] " in printed
+    assert "[4/4] photos/" in printed
     for name in ("a_x4.png", "b_x4.jpg", "photos_x4/c.png", "photos_x4/within/d.png"):
         assert read_image(place / name).shape == (32, 48, 3), name
 
     (place / "a_x4.png").write_bytes(b"somebody's own")
     assert upscale.main(words[:3]) == 0
     assert (place / "a_x4.png").read_bytes() == b"somebody's own"
-    assert "left as they are" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "they were there before: 1; --overwrite makes them anew" in said
     assert upscale.main([*words[:3], "--overwrite"]) == 0
     assert read_image(place / "a_x4.png").shape == (32, 48, 3)
 

@@ -20,7 +20,7 @@ from realesrgan_paddle.inference import open_runner
 from realesrgan_paddle.inference.runners.static_runner import open_graph
 from realesrgan_paddle.inference.video import progress
 from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
-from realesrgan_paddle.tools import compare, export_model, infer, predict
+from realesrgan_paddle.tools import compare, export_model, infer, predict, upscale
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import read_image, write_image
 from realesrgan_paddle.utils.weights.writer import write_pdparams
@@ -102,6 +102,27 @@ def test_the_next_command_is_understood(work, tmp_path, capsys):
     assert script.endswith("compare.py")
     assert compare.main(words) == 0
     assert (tmp_path / "it's x4_compare" / "index.html").is_file()
+
+
+def test_parts_sizes_and_other_videos_have_names_of_their_own(work, tmp_path, capsys):
+    clip = tmp_path / "clip.mkv"
+    shutil.copy(work / "files/within/b.mkv", clip)
+    model = ["-m", str(work / "infer")]
+    for words in ("--start 0:00.04", "--end 0.04 --height 32", "--width 48", ""):
+        assert upscale.main([str(clip), *model, *words.split()]) == 0
+    assert names(tmp_path) == [
+        "clip.mkv",
+        "clip_32p_0-0.04.mkv",
+        "clip_48w.mkv",
+        "clip_x4.mkv",
+        "clip_x4_0.04-end.mkv",
+    ]
+    assert "left as it is" not in capsys.readouterr().out
+
+    assert upscale.main([str(clip), *model]) == 0
+    assert "left as it is; --overwrite makes it anew" in capsys.readouterr().out
+    assert upscale.main([str(shutil.copy(clip, tmp_path / "clip.avi")), *model]) == 1
+    assert "would be taken for that of" in capsys.readouterr().err
 
 
 def test_after_a_part_that_part_is_compared(work, tmp_path, capsys):
