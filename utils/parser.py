@@ -88,7 +88,7 @@ class Parser(argparse.ArgumentParser):
         """Return the parsed `argv` (None: `sys.argv`); exit with 2 on a usage error."""
         if COMPLETING in os.environ:
             complete(self)
-        words = sys.argv[1:] if argv is None else argv
+        words = _protected(sys.argv[1:] if argv is None else argv)
         words = [_with_underscores(word) for word in words]
         self._check_flags(words)
         with ending_at_once():  # argparse's own clean-up fails when it is interrupted
@@ -122,8 +122,6 @@ class Parser(argparse.ArgumentParser):
         """
         known = self._option_string_actions
         for word in words:
-            if word == "--":
-                return
             flag = word.partition("=")[0]
             if flag.startswith("--") and flag not in known:
                 self.error(f"unknown flag {flag!r}{did_you_mean(flag, known)}")
@@ -197,9 +195,28 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print `message` as one line and exit with 2."""
+        unknown = message.removeprefix("unrecognized arguments: ")
+        if unknown != message and Path(unknown).exists():
+            message += f"; to name the file, write ./{unknown}"
         line = error_line(message)
         line = emphasized(f"error: {line}", sys.stderr)
         self.exit(2, f"{self.prog}: {line} (see --help)\n")
+
+
+def _protected(words: Sequence[str]) -> list[str]:
+    """Return the words without "--": what follows it first, where no flag takes it.
+
+    argparse loses that where positional arguments stand between flags. What begins with
+    a dash is a file, and gets "./"; "-" alone is the standard input.
+    """
+    if "--" not in words:
+        return [*words]
+    end = words.index("--")
+    files = words[end + 1 :]
+    named = [
+        f"./{each}" if each.startswith("-") and each != "-" else each for each in files
+    ]
+    return [*named, *words[:end]]
 
 
 def _with_underscores(word: str) -> str:

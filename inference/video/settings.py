@@ -24,6 +24,11 @@ def seconds_of(text: str) -> float:
             f"{text[:40]!r} is not a time such as 90, 1:30 or 0:01:30.5"
         )
     hours, minutes, seconds = match.groups()
+    for above, part in ((minutes, seconds), (hours, minutes)):
+        if above is not None and float(part) >= 60:
+            raise argparse.ArgumentTypeError(
+                f"{text[:40]!r} is not a time: {part} is 60 or more, after a colon"
+            )
     total = int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(seconds)
     if not math.isfinite(total):
         raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a time")

@@ -43,7 +43,7 @@ USUAL_SCALE = 4
 def parse_model(text: str) -> tuple[str, str]:
     """Return (name, model) of "NAME=MODEL", MODEL or "bicubic", for argparse.
 
-    A model without a name is named as its file.
+    A model without a name is named as its file, with "_" for "=".
     """
     name, equals, model = text.partition("=")
     if equals and not Path(text).exists():
@@ -57,7 +57,8 @@ def parse_model(text: str) -> tuple[str, str]:
     if text.lower() == BICUBIC:
         return BICUBIC, BICUBIC
     path = Path(text)
-    return (path.stem if path.is_file() else path.name) or text, text
+    name = (path.stem if path.is_file() else path.name) or text
+    return name.replace("=", "_"), text
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,7 @@
 """What is to be upscaled, and where its results go, as the flags say."""
 
 import dataclasses
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,8 +93,13 @@ def find_all_inputs(flags: UpscaleFlags) -> Inputs:
     """
     files: dict[Path, Found] = {}
     places: list[Found] = []
-    for word in dict.fromkeys(map(Path, flags.input)):  # named twice, it is one
+    seen: set[str] = set()
+    for word in map(Path, flags.input):
         path = flags.sharing.path(word)
+        whole = os.path.normpath(path.absolute())
+        if whole in seen:
+            continue
+        seen.add(whole)
         if path.is_dir():
             places.append(_look_into(path, flags))
             continue
@@ -145,6 +151,9 @@ def _check_video_flags(flags: UpscaleFlags, inputs: Inputs) -> None:
         raise UserError(
             "--preview is made by one process; leave out --processes and --cluster"
         )
+    start, end = flags.video.start, flags.video.end
+    if start is not None and end is not None and end <= start:
+        raise UserError(f"--end {end:.12g} is not after --start {start:.12g}")
     if inputs.videos:
         return
 

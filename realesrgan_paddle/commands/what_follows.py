@@ -179,7 +179,7 @@ def after_upscale(images: Path, model: str) -> str:
     """Return what follows upscaled images: a page that compares them with bicubic ones."""
     if is_exported(model):
         return after_inference(str(images), model)
-    name = Path(model).stem
+    name = Path(model).stem.replace("=", "_")
     output = f"{name}_compare"
     models = [f"{name}={model}"]
     return next_line("results", images=images, models=models, output=output)
@@ -200,7 +200,7 @@ def after_part(
     """
     output = result.parent / f"{result.stem}_compare"
     times = {"start": start, "end": end}
-    seconds = {name: f"{time:g}" for name, time in times.items() if time is not None}
+    seconds = {name: f"{time:.12g}" for name, time in times.items() if time is not None}
     return next_line(
         "part of a video",
         source=source,

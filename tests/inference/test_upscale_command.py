@@ -60,8 +60,18 @@ def test_results_lie_beside_the_inputs_and_are_not_made_twice(place, capsys):
 
 
 def test_a_picture_that_is_named_twice_is_one(place, capsys):
-    assert upscale.main(["a.png", "./a.png", "-m", "net.pdparams"]) == 0
+    words = ["a.png", "./a.png", "photos/../a.png", str(place / "a.png")]
+    assert upscale.main([*words, "-m", "net.pdparams"]) == 0
     assert "1 of 1 images" in capsys.readouterr().out
+
+
+def test_a_file_whose_name_begins_with_a_dash(place, capsys):
+    (place / "b.jpg").rename("-b.jpg")
+    with pytest.raises(SystemExit):
+        upscale.main(["-m", "net.pdparams", "-b.jpg"])
+    assert "write ./-b.jpg" in capsys.readouterr().err
+    assert upscale.main(["-m", "net.pdparams", "--", "-b.jpg"]) == 0
+    assert (place / "-b_x4.jpg").is_file()
 
 
 def test_another_files_result_is_not_taken_for_ones_own(place, capsys):

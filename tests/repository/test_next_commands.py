@@ -16,6 +16,7 @@ from scenes import scene
 
 from realesrgan_paddle import __main__ as program
 from realesrgan_paddle.commands.make_lq_data import main as make_lq
+from realesrgan_paddle.commands.what_follows import after_part, after_upscale
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.models.weights.catalogue import find
 from realesrgan_paddle.options.reading.load import given_options, load_config
@@ -242,6 +243,15 @@ def test_weights_are_exported_and_then_wait_for_images(place, capsys):
     printed = run_here(printed_next(printed), [], capsys)
     run_here(printed_next(printed), [], capsys)
     assert Path("infer_compare/index.html").is_file()
+
+
+def test_names_with_an_equals_sign_and_milliseconds_are_understood():
+    line = words_of(after_upscale(Path("in"), "a=b.pdparams"))
+    assert "a_b=a=b.pdparams" in line
+    times = 4000.0625, 4001.001
+    line = words_of(after_part(Path("in.mp4"), Path("out.mp4"), "net", *times))
+    assert "4000.0625" in line
+    assert "4001.001" in line
 
 
 def test_a_line_starts_this_python_from_any_folder(tmp_path, monkeypatch):

@@ -239,6 +239,7 @@ def test_flags_of_videos_need_one(work, tmp_path):
 
 BAD_WORDS = {
     "--start 1;30": "'1;30' is not a time such as 90, 1:30 or 0:01:30.5",
+    "--start 1:60": "'1:60' is not a time: 60 is 60 or more, after a colon",
     "--crf 64": "'64' is not a whole number from 0 to 63",
     "--codec h265": "invalid choice: 'h265'",
     "--deinterlase no": "did you mean '--deinterlace'",
@@ -334,6 +335,9 @@ def test_a_preview_of_frames(work, tmp_path, capsys, monkeypatch):
     assert read_image(before).shape == (8, 12, 3)
     assert read_image(after).shape == (32, 48, 3)
 
+    with pytest.raises(UserError, match=r"--end 0\.1 is not after --start 0\.2"):
+        part = ("--start", "0.2", "--end", "0.1")
+        run_infer(work, work / "my clip.mp4", target, *part)
     both = (*flags, "--preview", "3")
     with pytest.raises(UserError, match="--preview and --preview_frames"):
         run_infer(work, work / "my clip.mp4", target, *both)
