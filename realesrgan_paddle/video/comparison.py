@@ -30,7 +30,13 @@ from realesrgan_paddle.utils.report.pages import PAGE
 from realesrgan_paddle.utils.report.video_page import MetricsTable, video_page
 from realesrgan_paddle.video.pictures import Excerpt, open_excerpt
 from realesrgan_paddle.video.playable import playable
-from realesrgan_paddle.video.side_by_side import Layout, whole_size, write_side_by_side
+from realesrgan_paddle.video.side_by_side import (
+    MOST_HEIGHT,
+    MOST_WIDTH,
+    Layout,
+    whole_size,
+    write_side_by_side,
+)
 from realesrgan_paddle.video.time_slice import TimeSlice
 
 SLICES = "time_slices.png"
@@ -117,7 +123,7 @@ def compare_videos(
     shared = folder / SHARED[layout]
     size = write_side_by_side(shared, before, after, layout, sound_of=excerpts[0])
     full = whole_size(before.size, after.size, layout)
-    if full != size:
+    if full[0] > MOST_WIDTH or full[1] > MOST_HEIGHT:
         remarks.append(
             f"{shared.name} is scaled down from {full[0]}x{full[1]}, for many players "
             "show no more than 4K"

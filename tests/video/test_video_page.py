@@ -235,7 +235,7 @@ def test_the_file_to_share_is_at_most_4k(left, right, layout, size):
 
 @pytest.mark.parametrize("layout", ["beside", "split"])
 def test_the_file_to_share_shows_both(tmp_path, layout):
-    size = (320, 180)
+    size = (320, 179)
     colors = {"left": (200, 40, 40), "right": (40, 40, 200)}
     for name, color in colors.items():
         image = np.full((*size[::-1], 3), color, np.uint8)
@@ -246,6 +246,7 @@ def test_the_file_to_share_shows_both(tmp_path, layout):
     video = read_back(done.shared)
     width = 640 if layout == "beside" else 320
     assert video.size == done.shared_size == (width, 180)
+    assert not done.remarks, "it is made even, not scaled down to 4K"
     assert video.times == [Fraction(n, 25) for n in range(4)]
     image = video.images[2].astype(int)
     assert np.abs(image[100, width // 4] - colors["left"]).max() <= 4
