@@ -19,6 +19,7 @@ from realesrgan_paddle.commands.tune_folder import (
     Notes,
     Step,
     check_disk,
+    check_footage,
     disk_use,
     notes_of,
     whole_path,
@@ -104,6 +105,8 @@ def tune(
     for path in named:
         if not Path(path).exists():
             raise UserError(f"{path}: no such file or folder")
+    if lq is not None:
+        check_footage(Path(lq))
     if network is not None:
         check_there(network)
 

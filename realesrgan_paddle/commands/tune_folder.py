@@ -13,6 +13,7 @@ from pydantic.dataclasses import dataclass
 
 from realesrgan_paddle.commands.domain_set import folder_of_images
 from realesrgan_paddle.data.footage.keyframes import find_videos
+from realesrgan_paddle.data.footage.video_names import is_video_name, list_videos
 from realesrgan_paddle.data.sets.generic import FOLDER as PICTURES_FOLDER
 from realesrgan_paddle.data.sets.generic import NAME as PICTURES_NAME
 from realesrgan_paddle.models.weights.catalogue import find, is_released
@@ -25,6 +26,7 @@ from realesrgan_paddle.utils.files import (
     is_leftover,
     read_regular,
 )
+from realesrgan_paddle.utils.image_headers import read_checked_header
 from realesrgan_paddle.utils.images import list_images
 from realesrgan_paddle.utils.runlog.experiment import TUNE_NOTES
 
@@ -90,10 +92,17 @@ def notes_of(folder: Path, wanted: Notes) -> Notes:
         raise UserError(f"{path}: not the notes of a tune; move it away") from None
 
     differing = []
-    for name in ("inputs", "lq", "network", "minutes"):
+    run, images = folder / RUN, folder / "set"
+    # What nothing was made of yet may be another.
+    is_used = {
+        "inputs": bool(known.done) or any(list_images(images, recursive=True)),
+        "lq": run.exists(),
+        "network": run.exists(),
+        "minutes": any((run / "training_states").glob("*.state")),
+    }
+    for name in is_used:
         is_now, was = getattr(wanted, name), getattr(known, name)
-        trains = any((folder / RUN / "training_states").glob("*.state"))
-        if is_now != was and (name != "minutes" or trains):
+        if is_now != was and is_used[name]:
             was = ", ".join(was) if isinstance(was, list) else was
             differing.append(f"{name}: {was}")
     if differing:
@@ -103,8 +112,28 @@ def notes_of(folder: Path, wanted: Notes) -> Notes:
         )
     if known.started_in != wanted.started_in:
         raise UserError(f"{folder}: was begun in {known.started_in}; go on from there")
-    known.minutes = wanted.minutes
+    for name in is_used:
+        setattr(known, name, getattr(wanted, name))
     return known
+
+
+def check_footage(path: Path) -> None:
+    """Raise UserError if poor footage cannot be read, which training would say late.
+
+    One image's header, or one video's first frame, suffices.
+    """
+    files = [path]
+    if path.is_dir():
+        files = [*list_images(path, recursive=True), *list_videos(path)]
+    problem: object = "there are no images or videos in it"
+    for file in files:
+        try:
+            probe(file) if is_video_name(file) else read_checked_header(file)
+        except UserError as error:
+            problem = error
+        else:
+            return
+    raise UserError(f"--lq {path}: none of it can be read: {problem}")
 
 
 def whole_path(path: str | Path) -> str:

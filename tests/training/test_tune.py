@@ -151,6 +151,7 @@ def test_what_cannot_be_tuned_is_one_line_and_leaves_nothing(
     for words, problem in (
         (["nowhere.mp4"], "nowhere.mp4: no such file or folder"),
         ([GOOD, "--lq", "nowhere"], "nowhere: no such file or folder"),
+        ([GOOD, "--lq", "text.mp4"], "--lq text.mp4: none of it can be read: "),
         ([GOOD, "--network", "x4plu"], "x4plu: no such file, and no released model"),
     ):
         code, _, error = ended(words, capsys)
@@ -172,6 +173,10 @@ def test_what_cannot_be_tuned_is_one_line_and_leaves_nothing(
     assert "no frame could be extracted" in printed
     assert error.startswith("error: step 1 of 3 failed")
     assert error.rstrip().endswith("tune.py text.mp4 --minutes 15")
+    # Nothing is made of it yet, so another may take its place.
+    (place / "other.mp4").write_text("no video either")
+    _, _, error = ended(["other.mp4", "--output", "tuned/text"], capsys)
+    assert error.startswith("error: step 1 of 3 failed")
 
 
 STEP = """
