@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from realesrgan_paddle.commands.crop_gaps import gap_lines
 from realesrgan_paddle.commands.domain_set import DomainOptions, build_domain_set
 from realesrgan_paddle.commands.shared_work import Sharing
 from realesrgan_paddle.commands.what_follows import after_set
@@ -46,7 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         flags.input, flags.output, flags.options, flags.frames, flags.sharing
     )
 
-    for line in done.remarks():
+    options = flags.options
+    for line in [*done.remarks(), *gap_lines(options.crop_size, options.step)]:
         say(line)
     say(f"{done.meta_info}: {done.listed} images; {len(done.failures)} failures")
     print_next(after_set(flags.output))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from realesrgan_paddle.commands.crop_gaps import gap_lines
 from realesrgan_paddle.commands.what_follows import after_sub_images
 from realesrgan_paddle.data.sets.best_patches import extract_best_patches
 from realesrgan_paddle.data.sets.subimages import CropGrid, Cutting, extract_subimages
@@ -89,6 +90,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     others = f" ({reasons})" if (reasons := cut.other_reasons()) else ""
     counts = f"{cut.count} sub-images{flat}{others}; {len(cut.failures)} images failed"
     say(f"{flags.output}: {counts}")
+    for line in gap_lines(flags.crop_size, flags.step):
+        say(line)
     if cut.count:
         print_next(after_sub_images(flags.input, flags.output))
     return report_failures(cut.failures)

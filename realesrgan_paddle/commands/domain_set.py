@@ -58,6 +58,10 @@ from realesrgan_paddle.utils.jobs import run_each
 from realesrgan_paddle.utils.machine.devices import start_paddle
 
 NO_VALIDATION = "for validation: none; there is one shot only, or too few frames"
+IMAGES_NOT_SPLIT = (
+    "for validation: none; a folder of images is not split; tools/extract_keyframes.py "
+    "--val_share splits a video's frames"
+)
 
 
 @dataclass(frozen=True)
@@ -217,7 +221,8 @@ def build_domain_set(
         done.val, failures = _write_validation(frames / VAL, output / "val", options)
         done.failures += failures
     if settings.split.val_share and not done.val:
-        done.remark = done.remark or NO_VALIDATION
+        is_unsplit = not videos and not is_split
+        done.remark = done.remark or (IMAGES_NOT_SPLIT if is_unsplit else NO_VALIDATION)
 
     images: list[Path] = []
     for folder in folders:

@@ -60,11 +60,12 @@ def snapshot(folder: Path) -> dict[Path, bytes]:
 def test_frames_become_sub_images_in_a_meta_info_file_without_flat_ones(
     tmp_path, frames, capsys
 ):
-    assert build(tmp_path) == 0
+    assert build(tmp_path, "--val_share", "0.2") == 0
     lines = (tmp_path / "set" / "meta_info.txt").read_text().splitlines()
     assert lines == ["sub/a_s001.png", "sub/b_s001.png", "sub/b_s002.png"]
     output = capsys.readouterr().out
     assert "2 frames, 3 sub-images, 1 flat ones dropped" in output
+    assert "for validation: none; a folder of images is not split" in output
     assert trained_on(output) == str(tmp_path / "set")
 
 

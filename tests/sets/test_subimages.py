@@ -50,6 +50,13 @@ def test_sub_images_are_numbered_row_by_row(tmp_path: Path):
         )
 
 
+def test_a_step_that_leaves_gaps_is_said(tmp_path: Path, capsys):
+    write_image(tmp_path / "in" / "a.png", np.zeros((50, 70, 3), np.uint8))
+    assert extract(tmp_path, "--crop_size", "32") == 0
+    said = "the step of 240 leaves 208 pixels between sub-images of 32: --step 16 makes"
+    assert said in capsys.readouterr().out
+
+
 def test_flat_sub_images_are_left_out_whatever_their_noise(tmp_path: Path, capsys):
     detailed = world(3, 128)
     grain = np.clip(RNG.normal(128, 6, (128, 128, 1)), 0, 255).astype(np.uint8)
