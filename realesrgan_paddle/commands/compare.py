@@ -304,13 +304,26 @@ def differing(
 
 
 def match_ground_truths(inputs: Sequence[Path], gt: Path | None) -> dict[Path, Path]:
-    """Return the ground truth of each input that has one; UserError if none has."""
+    """Return the ground truth of each input that has one, of a/1.png a/1.* in it, or 1.*.
+
+    UserError if none has, or two have the same.
+    """
     if gt is None:
         return {}
     if gt.is_file() and len(inputs) == 1:
         return {inputs[0]: gt}
-    by_stem = {path.stem: path for path in list_images(gt)}
-    found = {path: by_stem[path.stem] for path in inputs if path.stem in by_stem}
+    images = list_images(gt, recursive=True)
+    by_name = {path.relative_to(gt).with_suffix(""): path for path in images}
+    found: dict[Path, Path] = {}
+    for path in inputs:
+        name = Path(path.stem)
+        truth = by_name.get(path.parent.name / name, by_name.get(name))
+        if truth in found.values():
+            raise UserError(
+                f"{truth}: is the ground truth of two inputs, one of them {path}; compare "
+                "them one after the other, or repeat their folders in --gt"
+            )
+        found |= {path: truth} if truth else {}
     if not found:
         raise UserError(
             f"{gt}: no image here is named like an input, such as {inputs[0].stem}.png"

@@ -9,7 +9,11 @@ import cv2
 import numpy as np
 import pytest
 
-from realesrgan_paddle.commands.compare import compare, load_upscalers
+from realesrgan_paddle.commands.compare import (
+    compare,
+    load_upscalers,
+    match_ground_truths,
+)
 from realesrgan_paddle.commands.compare_command import metrics_to_measure
 from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.metrics.table import METRICS, OpenMetric
@@ -294,6 +298,21 @@ def test_rows_are_limited_and_spread(work):
         ).page.read_text()
     )
     assert page.text.count("a.png, 8x8 pixels at") == 3
+
+
+def test_ground_truths_of_two_folders_are_told_apart(tmp_path):
+    image = np.zeros((4, 4, 3), np.uint8)
+    images = [tmp_path / name for name in ("a/1.png", "b/1.png", "gt/1.png")]
+    for path in (*images, tmp_path / "hr/a/1.png", tmp_path / "hr/b/1.png"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_image(path, image)
+    found = match_ground_truths(images[:2], tmp_path / "hr")
+    assert [str(each.relative_to(tmp_path)) for each in found.values()] == [
+        "hr/a/1.png",
+        "hr/b/1.png",
+    ]
+    with pytest.raises(UserError, match="is the ground truth of two inputs, one of"):
+        match_ground_truths(images[:2], tmp_path / "gt")
 
 
 def test_inputs_that_do_not_fit_are_named(work):
