@@ -237,7 +237,7 @@ def _solve(
     solved = solve_for(options, real, seconds=seconds)
     sys.stdout.write(f"{solved}\n")
     write_options(solved, options, real, path)
-    sheet = sheet or path.with_suffix(".png")
+    sheet = sheet or path.with_name(f"{path.stem}_windows.png")
     write_windows(
         solved.real, solved.synthetic, sheet, solved.headline, solved.warnings
     )

@@ -63,7 +63,7 @@ def test_a_coarse_jpeg_is_found_and_both_commands_take_the_file(place, capsys):
     assert make_lq_data.main(words) == 0
     printed = capsys.readouterr().out
     assert "train.py --yml_path my.yml" in printed
-    assert (place / "my.png").is_file()
+    assert (place / "my_windows.png").is_file()
 
     text = (place / "my.yml").read_text()
     line = next(line for line in text.splitlines() if line.startswith("jpeg_range2"))
