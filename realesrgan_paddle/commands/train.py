@@ -242,11 +242,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         return run_command(flags, started)
 
 
+def _debugged(cfg: Config) -> Config:
+    """Return options under a name of their own that validate often."""
+    changed: dict[str, object] = {"name": f"debug_{cfg.name}"}
+    if cfg.val:
+        changed["val"] = cfg.val.model_copy(update={"val_freq": 8})
+    return cfg.model_copy(update=changed)
+
+
 def run_command(flags: Flags, started: float) -> int:
     """Train, or print the options, as the flags say; return the exit code."""
     overrides = [*flags.overrides]
     if flags.auto_resume:
         overrides.append("auto_resume=true")
+    if flags.debug:
+        overrides += ["logger.print_freq=1", "logger.save_checkpoint_freq=8"]
     cfg, recipe = resolve(flags, overrides, started)
     # Before Paddle is imported and images are listed, which takes a while.
     for weights in (cfg.path.pretrain_network_g, cfg.path.pretrain_network_d):
@@ -254,14 +264,7 @@ def run_command(flags: Flags, started: float) -> int:
             check_there(weights)
 
     if flags.debug:
-        overrides += [
-            f"name=debug_{cfg.name}",
-            "logger.print_freq=1",
-            "logger.save_checkpoint_freq=8",
-        ]
-        if cfg.val:
-            overrides.append("val.val_freq=8")
-        cfg, recipe = resolve(flags, overrides, started)
+        cfg = _debugged(cfg)
 
     if flags.launcher:
         why = "--launcher is ignored: paddle.distributed.launch starts several GPUs"

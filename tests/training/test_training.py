@@ -16,6 +16,7 @@ from sample_runs import (
     write_yml,
 )
 
+from realesrgan_paddle.commands import train as command
 from realesrgan_paddle.commands.train import main
 from realesrgan_paddle.ops import choose as cpu_ops
 from realesrgan_paddle.ops.trial import TrialError
@@ -249,7 +250,16 @@ def test_bad_input_is_one_line_and_writes_nothing(tmp_path, options):
         assert not (tmp_path / "runs").exists()
 
 
-def test_debug_reports_every_iteration_under_its_own_name(tmp_path, options):
+def test_debug_reports_every_iteration_under_its_own_name(
+    tmp_path, options, monkeypatch
+):
+    resolved = []
+    load = command.load_training
+    monkeypatch.setattr(
+        command,
+        "load_training",
+        lambda *words: resolved.append(words) or load(*words),
+    )
     options["logger"]["print_freq"] = 100
     assert (
         main(
@@ -258,6 +268,7 @@ def test_debug_reports_every_iteration_under_its_own_name(tmp_path, options):
         == 0
     )
     assert len(reported(tmp_path / "runs/debug_tiny")) == 2
+    assert len(resolved) == 1
 
 
 def test_the_log_says_which_operators_train_and_why(tmp_path, options, monkeypatch):
