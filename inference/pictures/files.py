@@ -225,9 +225,9 @@ class TakenFiles:
             UserError: it is an input file, or another file's result.
         """
         if self._is_spared(target, source):
-            other = source.with_suffix(target.suffix)
+            beside = source.with_suffix(target.suffix)
             raise UserError(
-                f"its result, {target}, would be taken for that of {other}; rename it, or "
+                f"its result, {target}, would be taken for that of {beside}; rename it, or "
                 "upscale it alone and name its result with --output"
             )
         key = _key(target)

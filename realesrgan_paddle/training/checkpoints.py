@@ -79,9 +79,10 @@ class Checkpoints:
             self.saved_at = state.iteration
         record.saved = [i for i in record.saved if self._state_file(i).exists()]
 
-    def holds(self, state: Path) -> bool:
-        """Return whether a training state is one of this run's folder."""
-        return state.resolve().parent == self._experiment.states.resolve()
+    def holds(self, state: Path | None) -> bool:
+        """Return whether the file of a training state is one of this run's folder."""
+        states = self._experiment.states.resolve()
+        return state is not None and state.resolve().parent == states
 
     def save(self, iteration: int) -> None:
         """Write the networks of `iteration`, also as "latest", then the training state.
