@@ -2,14 +2,15 @@
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from realesrgan_paddle.data.footage.frame_writer import FrameWriter
 from realesrgan_paddle.data.footage.packets import read_packets
 from realesrgan_paddle.data.footage.shots.cuts import ShotCounter
 from realesrgan_paddle.data.footage.video import Frame, Sampling, frames
-from realesrgan_paddle.data.sets.naming import claim_source_name
+from realesrgan_paddle.data.sets.made_folders import keep_settings
+from realesrgan_paddle.data.sets.naming import SOURCES_FOLDER, claim_source_name
 from realesrgan_paddle.utils.cli import float_range, int_range, setting
 from realesrgan_paddle.utils.crops import most_detailed
 from realesrgan_paddle.utils.errors import UserError
@@ -95,10 +96,14 @@ def extract_clips(
     others continue.
 
     Raises:
-        UserError: `output` is no folder and cannot become one.
+        UserError: `output` is no folder and cannot become one, or has clips that were cut
+            in another way.
         OSError: the disk is full, or `max_gigabytes` are written.
     """
     make_folder(output)
+    kept = asdict(settings)
+    del kept["max_minutes"]  # it does not change what is cut
+    keep_settings(output / SOURCES_FOLDER / "clips.json", kept, output)
     remove_leftovers(output)
     done = ClipSet()
     with FrameWriter(output, max_gigabytes * 1e9) as writer:

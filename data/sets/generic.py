@@ -6,8 +6,9 @@ from pathlib import Path, PurePosixPath
 from realesrgan_paddle.data.sets.subimages import CropGrid, Cutting, extract_subimages
 from realesrgan_paddle.utils.download import download
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.files import atomic_path
+from realesrgan_paddle.utils.files import atomic_path, make_folder
 from realesrgan_paddle.utils.images import list_images
+from realesrgan_paddle.utils.locks import locked
 
 NAME = "DIV2K_valid_HR"
 URL = f"https://data.vision.ee.ethz.ch/cvl/DIV2K/{NAME}.zip"
@@ -36,17 +37,11 @@ def generic_images(folder: Path = FOLDER) -> Path:
     """
     pictures = folder / NAME
     archive = folder / f".{NAME}.zip"  # ours, and not one that a user has put there
-    if archive.exists() or not (pictures.is_dir() and list_images(pictures)):
-        try:
-            download(URL, archive, SHA256, SIZE)
-        except UserError as error:
-            raise UserError(
-                f"no clean images are given, and {PICTURES} cannot be had: {error}; put "
-                f"sharp pictures into {pictures}, or name their folder: tune FOLDER "
-                "--lq ..., train --dataroot_gt FOLDER"
-            ) from None
-        _unpack(archive, pictures)
-        archive.unlink()
+    if not _is_there(pictures, archive):
+        make_folder(folder)
+        with locked(folder / f".{NAME}.lock"):
+            if not _is_there(pictures, archive):
+                _fetch(pictures, archive)
 
     sub = folder / f"{NAME}_sub"
     cut = extract_subimages(pictures, sub, Cutting(grid=GRID, min_detail=MIN_DETAIL))
@@ -55,6 +50,24 @@ def generic_images(folder: Path = FOLDER) -> Path:
             f"{pictures}: none of its pictures can be used: damaged, or without detail"
         )
     return sub
+
+
+def _is_there(pictures: Path, archive: Path) -> bool:
+    return not archive.exists() and pictures.is_dir() and bool(list_images(pictures))
+
+
+def _fetch(pictures: Path, archive: Path) -> None:
+    """Download the pictures and unpack them."""
+    try:
+        download(URL, archive, SHA256, SIZE)
+    except UserError as error:
+        raise UserError(
+            f"no clean images are given, and {PICTURES} cannot be had: {error}; put sharp "
+            f"pictures into {pictures}, or name their folder: tune FOLDER --lq ..., train "
+            "--dataroot_gt FOLDER"
+        ) from None
+    _unpack(archive, pictures)
+    archive.unlink()
 
 
 def _unpack(archive: Path, pictures: Path) -> None:

@@ -3,11 +3,13 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 from clips import ffmpeg
 
 from realesrgan_paddle.data.loading.clips import runs_of
 from realesrgan_paddle.data.sets.naming import seconds_of_frame
 from realesrgan_paddle.tools.extract_clips import main
+from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import read_rgb8
 
 
@@ -56,6 +58,13 @@ def test_what_is_there_stays_and_what_is_missing_comes_back(tmp_path):
     extract(video, tmp_path / "out")
     assert paths[0].read_bytes() == b"mine"
     assert paths[1].read_bytes() == before
+
+
+def test_clips_of_other_sizes_are_not_put_among_those_that_are_there(tmp_path):
+    video = two_shots(tmp_path / "m.mp4")
+    extract(video, tmp_path / "out")
+    with pytest.raises(UserError, match="was made with crop_size 64, not 80"):
+        extract(video, tmp_path / "out", "--crop_size", "80")
 
 
 def test_a_video_without_a_clip_fails_and_says_why(tmp_path, capsys):

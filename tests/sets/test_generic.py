@@ -4,6 +4,7 @@ import functools
 import http.server
 import threading
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -65,6 +66,12 @@ def test_generic_pictures_are_downloaded_once_and_cut(served):
 
     served.unlink()  # nothing is asked for again
     assert generic_images() == sub
+
+
+def test_several_at_once_have_the_same_pictures(served):
+    with ThreadPoolExecutor(3) as pool:
+        runs = [pool.submit(generic_images) for _ in range(3)]
+    assert [len(list_images(run.result())) for run in runs] == [6, 6, 6]
 
 
 def test_an_interrupted_unpacking_goes_on(served):
