@@ -227,8 +227,8 @@ class TakenFiles:
         if self._is_spared(target, source):
             beside = source.with_suffix(target.suffix)
             raise UserError(
-                f"its result, {target}, would be taken for that of {beside}; rename it, or "
-                "upscale it alone and name its result with --output"
+                f"its result, {target}, would be taken for that of {beside.name}; rename "
+                f"{source.name}, or upscale it alone and name its result with --output"
             )
         key = _key(target)
         other = self._sources.get(key)

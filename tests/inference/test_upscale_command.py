@@ -84,7 +84,7 @@ def test_another_files_result_is_not_taken_for_ones_own(place, capsys):
     assert read_image(place / "b_x4.jpg").shape == (32, 48, 3)
 
     assert upscale.main(["a.gif", *model]) == 1
-    assert "would be taken for that of a.png" in capsys.readouterr().err
+    assert "would be taken for that of a.png; rename a.gif" in capsys.readouterr().err
     assert not (place / "a_x4.png").exists()
     assert upscale.main(["a.gif", *model, "-o", "still.png"]) == 0
     assert (place / "still.png").is_file()
