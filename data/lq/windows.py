@@ -1,14 +1,15 @@
 """Windows of real images (pictures, frames of videos) and of ground truth like them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from realesrgan_paddle.data.footage.video import Sampling, frames
+from realesrgan_paddle.data.footage.video import Frame, Sampling, frame_at, frames
 from realesrgan_paddle.data.footage.video_names import is_video_name, list_videos
 from realesrgan_paddle.data.statistics.window_statistics import content
 from realesrgan_paddle.utils.errors import UserError, printable
@@ -20,6 +21,9 @@ MOST_PICTURES = 32
 """Images, or frames of all videos, that are read."""
 UNKNOWN_SECONDS = 60.0
 """Length that is assumed of a video that does not tell its own."""
+SEEK_FROM = 5.0
+"""Frames further apart than this are sought, not decoded towards [s]: key frames are 10 s
+apart at most in most videos."""
 MINUTES = 2.0
 """Longest time that one video is decoded for."""
 
@@ -84,7 +88,8 @@ def read_real(path: Path) -> tuple[list[RealImage], list[str]]:
         except UserError as error:
             failures.append(printable(str(error)))
     if not pictures:
-        raise UserError(f"{path}: none of it can be read; {failures[0]}")
+        reason = failures[0] if failures else "no frame is where its length says"
+        raise UserError(f"{path}: none of it can be read; {reason}")
     return pictures, failures
 
 
@@ -119,12 +124,16 @@ def _frames(video: Path, count: int) -> Iterator[RealImage]:
     info = probe(video)
     seconds = info.seconds or UNKNOWN_SECONDS
     interval = max(0.001, seconds / count)
-    sampling = Sampling(select="interval", interval=interval, max_minutes=MINUTES)
-    for number, frame in enumerate(frames(video, info, sampling)):
-        if number >= count:
-            break
+    found: Iterable[Frame | None]
+    if interval > SEEK_FROM:
+        found = (frame_at(video, info, interval * number) for number in range(count))
+    else:
+        sampling = Sampling(select="interval", interval=interval, max_minutes=MINUTES)
+        found = islice(frames(video, info, sampling), count)
+    for number, frame in enumerate(found):
         quarter = number * 4 // count
-        yield RealImage(f"{video}#{quarter}", frame.image)
+        if frame is not None:
+            yield RealImage(f"{video}#{quarter}", frame.image)
 
 
 @dataclass(frozen=True)
