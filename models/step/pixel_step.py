@@ -133,7 +133,7 @@ def moved(images: Tensor, iteration: int) -> Tensor:
     AlexNet looks at every fourth pixel, and so meets the 4x4 pixels that a network makes of
     each input pixel always at the same place. What it rewards there becomes a grid of 4
     pixels: after 500 iterations its index is 1.2 to 1.6, without LPIPS or with images
-    that are moved 1.0 (docs/domain_gain, "Where the grid comes from").
+    that are moved 1.0 (docs/domain_gain/README.md, "Where the grid comes from").
     """
     across, down = iteration % ALEXNET_STRIDE, iteration // ALEXNET_STRIDE
     return paddle.roll(images, [down % ALEXNET_STRIDE, across], axis=[2, 3])
