@@ -326,7 +326,8 @@ class TrainOptions(ScheduleOptions):
     )
     grid_opt: GridLossOptions | None = Field(
         default=None,
-        description="Grid loss: against the regular grid that short trainings leave.",
+        description="Grid loss: against the regular grid and the stairs that short "
+        "trainings leave.",
     )
     temporal_opt: TemporalLossOptions | None = Field(
         default=None,

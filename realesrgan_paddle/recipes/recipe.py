@@ -58,10 +58,8 @@ GPU_GAN = "options/finetune_realesr_general_x4v3.yml"
 CPU_GAN = "options/finetune_cpu_gan.yml"
 NOT_SHARPENED = "unsharpened as in docs/soccer.md: sharpened targets teach halos"
 GRID_WEIGHT = 1.0
-"""The grid index falls from 1.2 to 1.9 times the ground truth's to below it.
-
-In 300 iterations, on clips of three kinds: docs/measurements.md.
-"""
+"""The steps at the four places of an input pixel then differ as in the ground truth, by 1 to
+3 % (docs/domain_gain/README.md, "Where the grid comes from")."""
 
 WHY_GENERIC = (
     f"no clean images were given: {PICTURES}, degraded as --lq is; sharp pictures of the "
@@ -275,8 +273,8 @@ def choose_grid_loss(plan: Plan) -> None:
         plan.choose(
             "train.grid_opt",
             {"loss_weight": GRID_WEIGHT},
-            "without it short trainings leave a regular grid (docs/measurements.md, with a "
-            "GAN docs/domain_gain/)",
+            "without it edges become stairs, and with a GAN a regular grid shows "
+            "(docs/domain_gain/)",
         )
 
 

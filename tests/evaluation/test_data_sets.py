@@ -146,4 +146,4 @@ def test_names_of_folders_and_models(tmp_path, monkeypatch):
     assert parse_model("RealESRGAN_x4plus") == ("RealESRGAN_x4plus",) * 2
     assert parse_model("./infer") == ("infer", "./infer")
     assert parse_model("Bicubic") == ("bicubic", "bicubic")
-    assert parse_model("a=b") == ("a=b", "a=b")
+    assert parse_model("a=b") == ("a_b", "a=b")
