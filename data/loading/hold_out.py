@@ -163,7 +163,7 @@ def choose_held_out(
     excluded = _with_all_crops(known, paths)
     if added := len(excluded) - len(known):
         remarks.append(
-            f"{added} new crops of held-out images are not trained on, either"
+            f"new crops of held-out images are not trained on, either: {added}"
         )
     validated = tuple(by_name[name] for name in before.validated if name in by_name)
     return HeldOut(excluded, validated, before.crops), remarks
