@@ -217,7 +217,7 @@ def test_a_resumed_run_holds_out_what_it_did_before(tmp_path, match):
     added = open_training_data(load_config(yml), before=names)
     assert added.excluded == {*before.excluded, crop}
     assert added.remarks == [
-        "1 new crops of held-out images are not trained on, either"
+        "new crops of held-out images are not trained on, either: 1"
     ]
     crop.unlink()
 
