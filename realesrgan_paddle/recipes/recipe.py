@@ -58,8 +58,8 @@ GPU_GAN = "options/finetune_realesr_general_x4v3.yml"
 CPU_GAN = "options/finetune_cpu_gan.yml"
 NOT_SHARPENED = "unsharpened as in docs/soccer.md: sharpened targets teach halos"
 GRID_WEIGHT = 1.0
-"""The steps at the four places of an input pixel then differ as in the ground truth, by 1 to
-3 % (docs/domain_gain/README.md, "Where the grid comes from")."""
+"""The steps at the four places of an input pixel then differ about as in pictures, by 1 to
+4 % (docs/domain_gain/README.md, "Where the grid comes from")."""
 
 WHY_GENERIC = (
     f"no clean images were given: {PICTURES}, degraded as --lq is; sharp pictures of the "
