@@ -18,13 +18,14 @@ NOTICEABLE = {
     METRICS["ssim_y"]: 0.005,
     METRICS["lpips"]: 0.01,
     METRICS["dists"]: 0.01,
+    METRICS["sharpness"]: 0.05,
 }
 """The smallest mean change that is called one; of other metrics, any.
 
 Half a decibel is what MPEG's committee took for visible when it chose among tools
 (Salomon 2007, "Data Compression: The Complete Reference", section 4.2.2). From one rate
-of x264 to the next it goes with 0.006 of SSIM. Those of LPIPS and DISTS are twice what
-another seed of a training changes. See "A change that can be seen" in
+of x264 to the next it goes with 0.006 of SSIM. Those of LPIPS, DISTS and sharpness are
+twice what another seed of a training changes. See "A change that can be seen" in
 docs/measurements.md.
 """
 
@@ -47,6 +48,14 @@ class Answer(str, Enum):
     NOT_BETTER = "not visibly better"
     WORSE = "worse"
     UNKNOWN = "cannot be told"
+
+
+OF_SHARPNESS = {
+    Answer.BETTER: "sharper",
+    Answer.NOT_BETTER: "not visibly sharper",
+    Answer.WORSE: "softer",
+}
+"""What answers are called of sharpness, of which more is not better."""
 
 
 @dataclass(frozen=True)
@@ -110,8 +119,13 @@ class Comparison:
     @property
     def surplus(self) -> int:
         """How many more metrics are better than worse."""
-        answers = [each.answer for each in self.changes]
+        answers = [each.answer for each in self._judged]
         return answers.count(Answer.BETTER) - answers.count(Answer.WORSE)
+
+    @property
+    def _judged(self) -> list[Change]:
+        """The metrics of which one value is better than another: not sharpness."""
+        return [each for each in self.changes if each.metric.has_best]
 
     @property
     def is_enough(self) -> bool:
@@ -158,8 +172,8 @@ class Comparison:
                 f"{unknown}: that takes {FEWEST_UNITS} {self.claim.value}, here {units}"
             )
 
-        better = [each for each in self.changes if each.answer is Answer.BETTER]
-        worse = [each for each in self.changes if each.answer is Answer.WORSE]
+        better = [each for each in self._judged if each.answer is Answer.BETTER]
+        worse = [each for each in self._judged if each.answer is Answer.WORSE]
         first = self.changes[0]
         if self.surplus > 0:
             gained, _ = better[0].gained_lost
@@ -185,15 +199,16 @@ class Comparison:
         """Return such as "better than bicubic in LPIPS, cannot be told in PSNR-Y"."""
         parts: list[str] = []
         for answer in Answer:
-            metrics = [e.metric.label for e in self.changes if e.answer is answer]
-            if not metrics:
-                continue
-            listed = joined(metrics)
-            if answer is Answer.UNKNOWN:
+            metrics = [each for each in self.changes if each.answer is answer]
+            judged = [each for each in metrics if each.metric.has_best]
+            if answer is Answer.UNKNOWN and metrics:
                 against_what = "" if parts else f"against {name} it "
-                parts.append(f"{against_what}cannot be told in {listed}")
-            else:
-                parts.append(f"{answer.value} than {name} in {listed}")
+                parts.append(f"{against_what}cannot be told in {joined_labels(metrics)}")
+                continue
+            if judged:
+                parts.append(f"{answer.value} than {name} in {joined_labels(judged)}")
+            if len(judged) < len(metrics):
+                parts.append(f"{OF_SHARPNESS[answer]} than {name}")
         return ", ".join(parts)
 
     def intervals(self, name: str) -> str:

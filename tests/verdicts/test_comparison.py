@@ -55,11 +55,22 @@ def test_answers():
         (around(0.45, 0.3), "psnr", Answer.UNKNOWN),
         (around(0.0, 3.0), "psnr", Answer.UNKNOWN),
         (around(0.9, 3.0), "psnr", Answer.UNKNOWN),
+        (around(0.02, 0.01), "sharpness", Answer.NOT_BETTER),
+        (around(0.09, 0.01), "sharpness", Answer.BETTER),
         # A metric without a smallest effect.
-        (around(0.02, 0.01), "sharpness", Answer.BETTER),
+        (around(-0.02, 0.01), "delta_e", Answer.BETTER),
     ]
     for changes, metric, expected in table:
         assert answer(changes, metric) is expected, (changes.mean(), metric)
+
+
+def test_sharper_is_not_called_better():
+    (sharper,) = compared(around(0.09, 0.01), "sharpness")
+    assert sharper.described("bicubic") == "sharper than bicubic"
+    assert sharper.surplus == 0
+
+    (softer,) = compared(around(-0.09, 0.01), "sharpness")
+    assert softer.described("bicubic") == "softer than bicubic"
 
 
 def test_images_of_a_few_other_clips_tell_nothing_however_many_they_are():
