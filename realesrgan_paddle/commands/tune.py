@@ -25,6 +25,7 @@ from realesrgan_paddle.commands.tune_folder import (
     whole_path,
     write_notes,
 )
+from realesrgan_paddle.commands.what_follows import after_untold
 from realesrgan_paddle.data.sets.made_folders import SET_LIST
 from realesrgan_paddle.data.sets.naming import safe_stem
 from realesrgan_paddle.inference.graph.exported_files import MODEL_NAME
@@ -58,8 +59,10 @@ EXPORT_S = 15.0
 """Kept of the minutes for the export, which takes 6 s on two CPU cores."""
 LEAST_S = 60.0
 """What training must have [s]; train.py refuses less."""
+BETTER = ("use ", "it became better")
+"""Begins what a verdict advises of a network that is better."""
 NOT_BETTER = ("do not use it", NO_GAIN.said)
-"""Begins what a verdict says of a network that is no better."""
+"""Begins what it says of one that is no better."""
 TOO_SHORT = "train for longer"
 """Begins what it advises where the last validation was the best."""
 
@@ -233,11 +236,22 @@ class Tune:
         return lines
 
     def next(self) -> str:
-        """Return the command that upscales with the network, if it is better."""
-        images = self._given["lq"] or YOUR_IMAGES
-        is_better = not self.verdict or not self.verdict[-1].startswith(NOT_BETTER)
-        model = self.folder if is_better else None
-        return next_line("tuned network", images=images, model=model)
+        """Return what follows: upscaling, a longer tune, or a look where nothing is told.
+
+        Upscaling is with the network if it is better, else with a released one.
+        """
+        images = str(self._given["lq"] or YOUR_IMAGES)
+        advice = self.verdict[-1] if self.verdict else ""
+        if advice.startswith(TOO_SHORT):
+            longer = {
+                "minutes": f"{2 * self._notes.minutes:g}",
+                "output": f"{self.folder}_longer",
+            }
+            return command_line(*filled(COMMAND, **{**self._given, **longer}))
+        if advice.startswith((*BETTER, *NOT_BETTER)):
+            model = self.folder if advice.startswith(BETTER) else None
+            return next_line("tuned network", images=images, model=model)
+        return after_untold(images, self.folder, self._experiment.root)
 
     def _step(self, name: Step, what: str, work: Callable[[str], None]) -> None:
         """Do a step unless it is done and what it made is there."""

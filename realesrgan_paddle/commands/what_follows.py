@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from realesrgan_paddle.data.footage.video_names import is_video_name
 from realesrgan_paddle.data.sets.made_folders import (
     LQ_FILE,
     MANIFEST,
@@ -173,6 +174,20 @@ def after_inference(images: str, folder: str) -> str:
 
     output = f"{graph}_compare"
     return next_line("results", images=images, gt=gt, models=models, output=output)
+
+
+def after_untold(images: str, folder: Path, run: Path) -> str:
+    """Return what follows a tune that may be no better: a page beside its start."""
+    options = _run_of(run / "models" / "any")
+    start = _start_of(options) if options is not None else []
+    made = "part of a video" if is_video_name(Path(images)) else "results"
+    return next_line(
+        made,
+        images=images,
+        source=images,
+        models=[*start, f"tuned={folder}"],
+        output=f"{folder}_compare",
+    )
 
 
 def after_upscale(images: Path, model: str) -> str:

@@ -203,7 +203,9 @@ class Comparison:
             judged = [each for each in metrics if each.metric.has_best]
             if answer is Answer.UNKNOWN and metrics:
                 against_what = "" if parts else f"against {name} it "
-                parts.append(f"{against_what}cannot be told in {joined_labels(metrics)}")
+                parts.append(
+                    f"{against_what}cannot be told in {joined_labels(metrics)}"
+                )
                 continue
             if judged:
                 parts.append(f"{answer.value} than {name} in {joined_labels(judged)}")

@@ -19,11 +19,12 @@ from scenes import scene
 
 from realesrgan_paddle.commands import steps, tune_folder
 from realesrgan_paddle.commands.steps import Steps
+from realesrgan_paddle.commands.tune import Tune
+from realesrgan_paddle.commands.tune_folder import Notes
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.tools import tune
 from realesrgan_paddle.utils import cli
 from realesrgan_paddle.utils.images import write_image
-from realesrgan_paddle.utils.next_steps import next_line
 from realesrgan_paddle.utils.weights.writer import write_pdparams
 
 GOOD, POOR = "my 'first' 比赛.mp4", '-a "poor" one.mp4'
@@ -106,8 +107,10 @@ def test_a_tune_holds_everything_and_goes_on_where_it_was(place, short, capsys):
         (folder / "log.txt").read_text().splitlines()
     )
     last = shlex.split(printed.splitlines()[-1])
-    assert last[2:] == [str(ROOT / "tools/upscale.py"), f"./{POOR}", *last[4:]]
-    assert last[4:] in ([], ["-m", f"tuned/{folder.name}"])
+    # Two iterations may be told to be worse, or too few; never to be better.
+    assert last[2] in [str(ROOT / f"tools/{name}.py") for name in ("tune", "upscale")]
+    assert f"./{POOR}" in last
+    assert "-m" not in last
 
     # Typed again: nothing is made again, unless it is missing.
     code, printed, _ = ended(words, capsys)
@@ -267,10 +270,35 @@ def test_a_log_on_a_full_disk_stops_no_step(tmp_path, capsys, monkeypatch):
     assert printed.count("/dev/full: goes no further") == 1
 
 
-def test_the_next_command_has_a_network_only_if_it_is_better(tmp_path):
-    assert next_line("tuned network", images="a.mp4", model=None).endswith(
-        "upscale.py a.mp4"
-    )
-    assert next_line("tuned network", images="a.mp4", model="tuned").endswith(
-        "upscale.py a.mp4 -m tuned"
-    )
+@pytest.mark.parametrize(
+    ("advice", "words"),
+    [
+        ("use it: a command", "upscale.py a.mp4 -m tuned/a"),
+        ("use the best network, of iter 40: it", "upscale.py a.mp4 -m tuned/a"),
+        ("do not use it: images became worse", "upscale.py a.mp4"),
+        ("it gained nothing: train on more", "upscale.py a.mp4"),
+        (
+            "train for longer: the last validation is the best",
+            "tune.py b.mp4 --lq a.mp4 --minutes 18 --output tuned/a_longer",
+        ),
+        (
+            "compare by eye (realesrgan-paddle compare): there is too little to tell",
+            "compare.py --video --input a.mp4 --models tuned=tuned/a --output tuned/a_compare",
+        ),
+        (
+            None,
+            "compare.py --video --input a.mp4 --models tuned=tuned/a --output tuned/a_compare",
+        ),
+    ],
+)
+def test_the_next_command_is_true_to_the_verdict(place, advice, words):
+    """Only a network that is known to be better is used without a look."""
+    folder = Path("tuned/a")
+    (folder / "run").mkdir(parents=True)
+    if advice is not None:
+        verdict = {"lines": ["On moments ..."], "next": advice}
+        (folder / "run/verdict.json").write_text(json.dumps(verdict))
+    notes = Notes([str(place / "b.mp4")], str(place / "a.mp4"), None, 9, str(place))
+    given = {"inputs": ["b.mp4"], "lq": "a.mp4", "minutes": "9"}
+    made = Tune(folder, notes, given, time.monotonic())
+    assert made.next().endswith(f"/tools/{words}")
