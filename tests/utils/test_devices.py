@@ -2,9 +2,12 @@
 
 import math
 import os
+import subprocess
+import sys
 
 import paddle
 import pytest
+from places import ROOT
 
 from realesrgan_paddle.data.degradation.filters import USM
 from realesrgan_paddle.utils.errors import UserError
@@ -145,3 +148,14 @@ def test_an_incomplete_environment_is_one_line(monkeypatch):
         monkeypatch.delenv(missing)
         with pytest.raises(UserError, match=f"{missing} is not set"):
             join_group()
+
+
+def test_warnings_are_shown_once_paddle_is_imported():
+    """Paddle's import gives the root logger a handler that would swallow them."""
+    code = (
+        "from realesrgan_paddle.utils.machine.devices import start_paddle; import logging; "
+        "start_paddle(); logging.getLogger('x').warning('seen')"
+    )
+    command = [sys.executable, "-c", code]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert ran.stderr.endswith("seen\n")

@@ -2,6 +2,7 @@
 
 import ctypes
 import io
+import logging
 import math
 import os
 import platform
@@ -235,6 +236,11 @@ def start_paddle() -> None:
         # ccache would speed up extensions; we compile none.
         warnings.filterwarnings("ignore", message="No ccache found")
         import paddle  # noqa: F401  (for its effect: the environment is read here)
+    # It gives the root logger a handler, which would keep our own warnings in `messages`.
+    root = logging.getLogger()
+    for handler in list(root.handlers):
+        if isinstance(handler, logging.StreamHandler) and handler.stream is messages:
+            root.removeHandler(handler)
     for line in messages.getvalue().splitlines(keepends=True):
         if "OMP_NUM_THREADS" not in line:  # it warns of every number but 1
             sys.stderr.write(line)
