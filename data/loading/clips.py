@@ -35,7 +35,9 @@ LONGEST_STEP = 0.13
 That is 8 frames a second, as of animation on threes.
 """
 
-_PARTS = re.compile(r"^(?P<series>.*?)(?P<number>\d+(\.\d+)?)(?P<crop>(_s\d{3,})*)$")
+_PARTS = re.compile(
+    r"^(?P<series>.*?)(?P<number>\d+(\.\d+)?)(?P<tail>\D*?)(?P<crop>(_s\d{3,})*)$"
+)
 
 Run = list[Path]
 """Files of frames that follow each other."""
@@ -52,10 +54,15 @@ class ClipDataset(HighQualityDataset):
     """
 
     @cached_property
+    def runs(self) -> list[Run]:
+        """The files as runs of consecutive frames."""
+        return runs_of(self.paths)
+
+    @cached_property
     def _places(self) -> list[tuple[Run, int]]:
         """The run of each file, and which of its frames it is."""
         places = {}
-        for run in runs_of(self.paths):
+        for run in self.runs:
             places.update({path: (run, number) for number, path in enumerate(run)})
         return [places[path] for path in self.paths]
 
@@ -81,22 +88,24 @@ class ClipDataset(HighQualityDataset):
 
 def runs_of(paths: Sequence[Path]) -> list[Run]:
     """Return the files as runs of consecutive frames; an image alone is a run of one."""
-    by_series: dict[tuple[Path, str, str], Run] = {}
+    by_series: dict[tuple[Path | str, ...], Run] = {}
     for path in sorted(paths, key=_order):
         found = _PARTS.match(path.stem)
-        series, crop = (found["series"], found["crop"]) if found else (path.stem, "")
-        by_series.setdefault((path.parent, series, crop), []).append(path)
+        parts = found.group("series", "tail", "crop") if found else (path.stem,)
+        by_series.setdefault((path.parent, *parts), []).append(path)
 
     runs: list[Run] = []
     for files in by_series.values():
         times = [seconds_of_frame(path.stem) for path in files]
         numbers = [_order(path)[2] for path in files]
         steps = [after - before for before, after in pairwise(numbers)]
+        # A number may be there twice, as PNG and JPEG.
+        usual = min((step for step in steps if step > 0), default=0.0)
         runs.append(files[:1])
         for place, step in enumerate(steps):
             before, after = times[place : place + 2]
             if before is None or after is None:
-                follows = step <= min(steps)
+                follows = step <= usual
             else:
                 follows = after - before <= LONGEST_STEP
             if not follows:

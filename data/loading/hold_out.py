@@ -30,9 +30,9 @@ With so many the gain of five minutes was told in all of 2,000 sets of three cli
 (docs/measurements.md, "What the verdict's intervals hold").
 """
 LARGEST_SHARE = 3
-"""At most one third of the frames is held out; half of them where a third is too few for a
-verdict. A few less to train on cost little: eight frames of five clips gained as much as
-82 (docs/domain_gain/)."""
+"""At most one third of the frames is held out, with those next to them; half of them where
+a third is too few for a verdict. A few less to train on cost little: eight frames of five
+clips gained as much as 82 (docs/domain_gain/)."""
 LARGEST_CLIP_SHARE = 5
 """Whole clips are held out if one of so many is enough of them, otherwise moments."""
 FEWEST_CLIPS = 5
@@ -220,7 +220,12 @@ def _clips(paths: Sequence[Path]) -> list[Clip]:
             folders[folder] = Path(file).parent.as_posix()
         clip, name = source_and_frame_in(folders[folder], _stem(file_name))
         clips.setdefault(clip, {}).setdefault(name, []).append(file)
-    return [list(clips[clip].values()) for clip in sorted(clips)]
+    return [_by_time(clips[clip]) for clip in sorted(clips)]
+
+
+def _by_time(frames: dict[str, Frame]) -> Clip:
+    """Return the frames in the order of their numbers, also those without leading zeros."""
+    return [frames[name] for name in sorted(frames, key=lambda name: (len(name), name))]
 
 
 def _parts(file: str) -> str:
@@ -251,7 +256,7 @@ def _whole_clips(clips: Sequence[Clip], wanted: int) -> tuple[list[Clip], Clip] 
 
 
 def _room(frames: int) -> int:
-    """Return how many of so many frames may be held out."""
+    """Return how many of so many images may be held out."""
     if frames < FEWEST:
         return 0
     few = min(FEWEST_UNITS, frames // 2)
@@ -264,7 +269,18 @@ def _moments(clips: Sequence[Clip], wanted: int, reach: int) -> tuple[list[Clip]
     Of a series without times `reach` on each side, if it is long enough. Each clip keeps
     at least half of its frames.
     """
-    room = _room(sum(map(len, clips)))
+    frames = sum(map(len, clips))
+    units, gaps = _moments_within(frames // LARGEST_SHARE, clips, wanted, reach)
+    few = min(wanted, FEWEST_UNITS)
+    if len(units) < few and frames >= FEWEST:
+        units, gaps = _moments_within(frames // 2, clips, few, reach)
+    return units, gaps
+
+
+def _moments_within(
+    room: int, clips: Sequence[Clip], wanted: int, reach: int
+) -> tuple[list[Clip], Clip]:
+    """Return as many moments as cost at most `room` frames, and the frames next to them."""
     counts = [0] * len(clips)
     times = [_times(clip) for clip in clips]
     plans: list[tuple[Clip, Clip]] = [([], []) for _ in clips]

@@ -45,7 +45,7 @@ A choice: in a second people and camera move on; frames that look alike are drop
 # Of tools/extract_subimages.py and tools/generate_multiscale.py, in any order.
 _CROP_OR_SCALE = re.compile(r"(_s\d{3,}|T[0-3])+$")
 _TIME = re.compile(r"_(\d{6,}\.\d{3})$")  # of tools/extract_keyframes.py
-_NUMBER = re.compile(r"[-_. ]*\d+$")
+_NUMBER = re.compile(r"[-_. ]*\d+(?=\D*$)")
 _VARIES = re.compile(r"(_\d{6,}\.\d{3}|\d{3,})((?:_s\d{3,}|T[0-3])*)(?=\.[^./]*$)")
 
 

@@ -37,8 +37,11 @@ class Claim(str, Enum):
     """Other clips."""
     MOMENTS = "moments"
     """Other moments of clips that were trained on; these very clips and no others."""
+    GROUPS = "groups"
+    """Other images whose names, without times, tell of series: parts of one clip may be
+    two."""
     IMAGES = "images"
-    """Other images, where their names tell of no clips."""
+    """Other images, where their names tell of no series either."""
 
 
 class Answer(str, Enum):
@@ -155,6 +158,8 @@ class Comparison:
             unseen: whether the method was trained on none of the images.
         """
         where = f"On {self.claim.value}" if unseen else f"On these {self.claim.value}"
+        if self.claim is Claim.GROUPS:
+            where += " of images"
         if self.claim is Claim.MOMENTS:
             clips = f"these {self.clips} clips" if self.clips > 1 else "this clip"
             where += f" of {clips}"
@@ -271,9 +276,10 @@ def _by_claim(
     if seen is None:
         seen = clips if len(set(clips)) < FEWEST_UNITS else []
 
+    unseen = Claim.CLIPS if are_frames or of_clips else Claim.GROUPS
     found: dict[Claim, list[str]] = {}
     for image, clip in zip(images, clips, strict=True):
-        claim = Claim.MOMENTS if clip in seen else Claim.CLIPS
+        claim = Claim.MOMENTS if clip in seen else unseen
         found.setdefault(claim, []).append(image)
     return found
 

@@ -2,6 +2,7 @@
 
 import math
 
+from realesrgan_paddle.judging.comparison import counted
 from realesrgan_paddle.judging.findings import FEWEST_IMAGES, HELPFUL
 from realesrgan_paddle.models.networks.description import Description
 from realesrgan_paddle.models.networks.discriminators import (
@@ -241,9 +242,9 @@ def remark_minimum(plan: Plan, images: Images) -> None:
             f"warning: too little time: {train.total_iter:,} iterations; the shortest run "
             f"that was measured to gain had {HELPFUL}; raise train.total_iter"
         )
-    if images.count < FEWEST_IMAGES:
+    if images.frames < FEWEST_IMAGES:
         plan.lines.append(
-            f"warning: too little footage: {images.count} images, and the smallest set "
-            f"that was measured to gain anything had {FEWEST_IMAGES} frames (the "
+            f"warning: too little footage: {counted(images.frames, 'frame')}, and the "
+            f"smallest set that was measured to gain anything had {FEWEST_IMAGES} (the "
             "quickstart's); add frames of other shots"
         )

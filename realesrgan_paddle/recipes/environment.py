@@ -12,7 +12,9 @@ import paddle
 
 from realesrgan_paddle.data.loading.held_out_crops import HeldOutSet
 from realesrgan_paddle.data.sets.meta_info import training_images
+from realesrgan_paddle.data.sets.naming import source_and_frame
 from realesrgan_paddle.data.sets.sources import read_size
+from realesrgan_paddle.judging.findings import FEWEST_IMAGES
 from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.models.step.pixel_step import PixelStep
 from realesrgan_paddle.options.schema.config import Config
@@ -45,11 +47,13 @@ class Images:
         count: how many.
         pixels: of all together.
         short_side: the shorter side that nine in ten have at least [pixels].
+        frames: of how many they are crops, counted up to `FEWEST_IMAGES`.
     """
 
     count: int
     pixels: float
     short_side: int
+    frames: int
 
     def __str__(self) -> str:
         megapixels = self.pixels / 1e6
@@ -110,7 +114,13 @@ def inspect_images(dataroot: str, meta_info: str | None) -> Images:
     mean_pixels = float(pixels.mean())
     short_sides = sizes.min(axis=1)
     short_side = np.quantile(short_sides, 0.1, method="lower")
-    return Images(count, mean_pixels * count, int(short_side))
+
+    frames: set[str] = set()
+    for path in paths:
+        if len(frames) == FEWEST_IMAGES:
+            break
+        frames.add(source_and_frame(path)[1])
+    return Images(count, mean_pixels * count, int(short_side), len(frames))
 
 
 def inspect_machine() -> Machine:

@@ -120,6 +120,8 @@ def open_training_data(
     held_out = dataset.files(held.validated)
     if images is not None:
         images = images.without(held.excluded)
+    if isinstance(images, ClipDataset):
+        remarks = [*remarks, *_still_pictures(images)]
     if pairs is not None:
         pairs = pairs.without(_same_frames(pairs.gt_paths, held.excluded))
     for left in (images, pairs):
@@ -136,6 +138,18 @@ def open_training_data(
         held.crops,
     )
     return TrainingData(images, pairs, held.excluded, held_out, names, report, remarks)
+
+
+def _still_pictures(clips: ClipDataset) -> list[str]:
+    """Return a warning if most clips have one frame: other pictures, or odd names."""
+    single = sum(len(run) == 1 for run in clips.runs)
+    if single <= len(clips.runs) / 2:
+        return []
+    return [
+        f"warning: {single:,} of {len(clips.runs):,} clips have one frame, and stand still; "
+        "frames of a clip lie in one folder and have their number last: "
+        f"{clips.runs[0][0].name} does not look so"
+    ]
 
 
 def _same_frames(paths: Sequence[Path], others: Collection[Path]) -> set[Path]:
@@ -179,8 +193,11 @@ def describe_data(cfg: Config, data: TrainingData, group: ProcessGroup) -> str:
 
     datasets = []
     if data.images is not None:
-        clips = f" in clips of {train.num_frame}" if train.num_frame > 1 else ""
-        datasets.append(f"{train.name}, {len(data.images):,} images{clips}")
+        images = f"{train.name}, {len(data.images):,} images"
+        if isinstance(data.images, ClipDataset):
+            clips = len(data.images.runs)
+            images += f" of {clips:,} clips, {train.num_frame} frames at a time"
+        datasets.append(images)
     if data.pairs is not None:
         name = pairs.name if pairs else train.name
         datasets.append(f"{name}, {len(data.pairs):,} pairs")

@@ -88,7 +88,8 @@ def describe_held_out(
         ]
     if not data.held_out:
         return [
-            "no validation: there are fewer than three images, so none is held out; "
+            "no validation: there are fewer than three images, crops of one counted as "
+            "one, so none is held out; "
             "choose validation images with datasets.val"
         ]
     root = Path(cfg.datasets.train.dataroot_gt)

@@ -220,7 +220,7 @@ def test_more_pixels_are_trained_on_for_longer(frames):
         choose_network(plan)
         choose_losses(plan, CPU)
         plan.choose("datasets.train.batch_size_per_gpu", 6, "docs/soccer.md's")
-        choose_total(plan, Images(count, count * 2e6, 1080))
+        choose_total(plan, Images(count, count * 2e6, 1080, 5))
         choose_schedule(plan)
         assert plan.config.train.total_iter == total
         assert plan.config.train.ema_decay == 0.999
@@ -459,7 +459,7 @@ def test_the_plan_warns_of_too_little_time_or_footage(frames):
         plan = Plan({"datasets": datasets, "train": {"total_iter": total}}, "test")
         choose_network(plan)
         choose_losses(plan, CPU)
-        remark_minimum(plan, Images(count, count * 2e6, 1080))
+        remark_minimum(plan, Images(8 * count, count * 2e6, 480, frames=count))
         found = [line.partition(":")[0] for line in warnings_of(plan.lines)]
         assert found == [f"too little {what}" for what in expected]
 

@@ -16,6 +16,7 @@ from realesrgan_paddle.training.batches import TrainingBatches
 from realesrgan_paddle.training.training_data import open_training_data
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import write_image
+from realesrgan_paddle.utils.paired import FEWEST_UNITS
 
 pytestmark = pytest.mark.paddle
 
@@ -55,6 +56,25 @@ def test_moments_are_spread_over_all_clips_and_take_at_most_a_third():
     few = hold_out(video("a", 4) + video("b", 4) + video("c", 2))
     assert len(few.excluded) == 4 and few.crops == 4, "as many as tell something"
     assert {path.name[0] for path in few.excluded} == set("abc")
+
+
+def test_half_of_the_frames_are_held_out_where_a_third_gives_no_verdict():
+    """Two clips of six seconds, two frames a second: a moment costs three of them."""
+    names = [f"{clip}_{n / 2:010.3f}.png" for clip in "ab" for n in range(12)]
+    held = hold_out([Path(name) for name in names])
+    assert len(held.validated) == FEWEST_UNITS
+    assert len(held.excluded) == 12
+
+
+def test_frames_without_leading_zeros_and_with_a_suffix_are_in_their_order():
+    for form in ("im{}.png", "{:05}_out.png"):
+        names = [f"c{clip}/{form.format(n)}" for clip in range(3) for n in range(15)]
+        held = hold_out([Path(name) for name in names], num_frame=5)
+        trained = {*map(Path, names)} - held.excluded
+        for path in held.validated:
+            number = int("".join(filter(str.isdigit, path.stem)))
+            nearest = [path.with_name(form.format(number + d)) for d in (-1, 1)]
+            assert trained.isdisjoint(nearest), path
 
 
 def test_nothing_within_a_second_of_a_moment_is_trained_on():

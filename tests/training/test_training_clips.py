@@ -47,6 +47,13 @@ def test_frames_of_a_folder_follow_each_other_by_number():
     assert found == [["8.png", "9.png", "10.png"], ["11.png"]]
 
 
+def test_what_follows_the_number_and_a_number_twice_split_no_clip():
+    paths = [Path(f"set/a/{n:05}_out.png") for n in range(4)]
+    assert [len(run) for run in runs_of(paths)] == [4]
+    twice = [*map(Path, ("a/1.png", "a/2.jpg", "a/2.png", "a/3.png", "a/5.png"))]
+    assert [len(run) for run in runs_of(twice)] == [4, 1]
+
+
 def test_crops_of_one_folder_are_clips_of_their_own():
     times = ("000001.000", "000001.040", "000001.080")
     paths = [Path(f"set/m_{t}_s{c:03d}.png") for t in times for c in (1, 2)]
@@ -194,7 +201,7 @@ def test_a_run_on_clips_learns_to_use_the_state_and_resumes_exactly(tmp_path):
         again = parts_of(resumed, 6)[part]
         for name, array in arrays.items():
             assert np.array_equal(again[name], array), f"{part}/{name}"
-    assert "12 images in clips of 3" in log_of(resumed)
+    assert re.search(r"12 images of \d+ clips, 3 frames at a time", log_of(resumed))
     assert re.search(r"next: .*upscale.* --model_path .*net_g_latest", log_of(resumed))
 
 

@@ -85,6 +85,22 @@ def test_what_is_held_out_is_said_to_be_too_little_before_it_is_trained_on():
     assert "(too few" not in units_told([*three, "b_0", "c_0", "d_0", "e_0"], {"a"})
 
 
+def test_names_without_times_never_tell_of_other_clips():
+    """Of "54745b_1_8" nobody knows whether "54745b_3_8" is of the same clip."""
+    names = [
+        f"{clip}_{part}_{n}" for clip in "ab" for part in (1, 3, 5) for n in (1, 2)
+    ]
+    ours = {name: {"psnr": 31.0} for name in names}
+    theirs = {name: {"psnr": 30.0} for name in names}
+    (found,) = compare_images(ours, theirs, METRICS, seen={"c"})
+    assert (found.claim, found.units) == (Claim.GROUPS, 6)
+    assert found.headline("it", "bicubic", unseen=True).startswith(
+        "On groups of images that it has not seen, it is closer to the truth than bicubic: "
+        "in 6 of 6 groups"
+    )
+    assert units_told(names, {"c"}) == "6 groups"
+
+
 def test_moments_of_clips_that_were_trained_on_and_other_clips_are_told_apart():
     changes = around(2.0, count=24)
     (moments,) = compared(changes, clips=2, seen={"a", "b"})
