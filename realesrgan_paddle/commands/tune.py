@@ -13,6 +13,7 @@ from pathlib import Path
 
 from filelock import Timeout
 
+from realesrgan_paddle.commands.domain_set import folder_of_images
 from realesrgan_paddle.commands.steps import Steps
 from realesrgan_paddle.commands.tune_folder import (
     RUN,
@@ -20,18 +21,20 @@ from realesrgan_paddle.commands.tune_folder import (
     Step,
     check_disk,
     check_footage,
+    check_start,
     disk_use,
     notes_of,
     whole_path,
     write_notes,
 )
 from realesrgan_paddle.commands.what_follows import after_untold
+from realesrgan_paddle.data.footage.keyframes import find_videos
+from realesrgan_paddle.data.footage.parts import within
 from realesrgan_paddle.data.sets.made_folders import SET_LIST
 from realesrgan_paddle.data.sets.naming import safe_stem
 from realesrgan_paddle.inference.graph.exported_files import MODEL_NAME
 from realesrgan_paddle.judging.findings import HELPFUL, NO_GAIN
 from realesrgan_paddle.judging.verdict import network_of, read_lines, without_command
-from realesrgan_paddle.models.weights.read_generator import check_there
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.files import atomic_path, make_folder
 from realesrgan_paddle.utils.locks import locked
@@ -55,6 +58,8 @@ COMMAND = (
     "--output {output}"
 )
 
+SET_SHARE = 1 / 3
+"""Most of the minutes that the training set may take, about; a rule of thumb."""
 EXPORT_S = 15.0
 """Kept of the minutes for the export, which takes 6 s on two CPU cores."""
 LEAST_S = 60.0
@@ -109,9 +114,9 @@ def tune(
         if not Path(path).exists():
             raise UserError(f"{path}: no such file or folder")
     if lq is not None:
-        check_footage(Path(lq))
+        check_footage(Path(lq), inputs)
     if network is not None:
-        check_there(network)
+        check_start(network)
 
     folder = output or FOLDER / safe_stem(Path(named[0]).absolute())
     notes = Notes(
@@ -273,8 +278,17 @@ class Tune:
         write_notes(self.folder, notes)
 
     def _make_set(self, what: str) -> None:
-        template = "tools/build_domain_set.py --input {inputs} --output {set}"
+        """Make the training set, of long videos from parts of them."""
+        inputs, parts = self._given["inputs"], self.folder / "parts"
+        assert isinstance(inputs, list)
+        footage = inputs
+        if folder_of_images(inputs) is None:
+            seconds = SET_SHARE * 60 * self._notes.minutes
+            footage = [*map(str, within(seconds, find_videos(inputs), parts))]
+        self._steps.given["footage"] = footage
+        template = "tools/build_domain_set.py --input {footage} --output {set}"
         code = self._steps.run(what, template)
+        shutil.rmtree(parts, ignore_errors=True)
         # Of several videos one may fail alone.
         if code and not (self.folder / "set" / SET_LIST).is_file():
             raise self._steps.failed(code)

@@ -16,7 +16,9 @@ from realesrgan_paddle.data.footage.keyframes import find_videos
 from realesrgan_paddle.data.footage.video_names import is_video_name, list_videos
 from realesrgan_paddle.data.sets.generic import FOLDER as PICTURES_FOLDER
 from realesrgan_paddle.data.sets.generic import NAME as PICTURES_NAME
+from realesrgan_paddle.models.networks.recurrent_srvgg import RecurrentSRVGG
 from realesrgan_paddle.models.weights.catalogue import find, is_released
+from realesrgan_paddle.models.weights.read_generator import check_there, read_generator
 from realesrgan_paddle.utils.cli import say
 from realesrgan_paddle.utils.errors import UserError, printable
 from realesrgan_paddle.utils.ffmpeg import probe
@@ -117,11 +119,17 @@ def notes_of(folder: Path, wanted: Notes) -> Notes:
     return known
 
 
-def check_footage(path: Path) -> None:
-    """Raise UserError if poor footage cannot be read, which training would say late.
+def check_footage(path: Path, inputs: Sequence[str | Path]) -> None:
+    """Raise UserError if poor footage is not fit for a tune, which training would say late.
 
-    One image's header, or one video's first frame, suffices.
+    It is one of the inputs, or cannot be read: one image's header, or one video's first
+    frame, suffices.
     """
+    if path.resolve() in [Path(each).resolve() for each in inputs]:
+        raise UserError(
+            f"--lq {path}: is what is learned from, too; if it is sharp, leave --lq out; if "
+            "it is poor, name it with --lq alone"
+        )
     files = [path]
     if path.is_dir():
         files = [*list_images(path, recursive=True), *list_videos(path)]
@@ -134,6 +142,20 @@ def check_footage(path: Path) -> None:
         else:
             return
     raise UserError(f"--lq {path}: none of it can be read: {problem}")
+
+
+def check_start(network: str) -> None:
+    """Raise UserError if a tune, which trains on pictures, cannot start from a network."""
+    check_there(network)
+    if is_released(network):
+        return
+    kind, _ = read_generator(network)
+    if isinstance(kind, RecurrentSRVGG):
+        raise UserError(
+            f"{network}: carries a state from frame to frame, and learns from clips; a tune "
+            "trains on pictures: take a network without a state, or train.py --recipe auto "
+            "--video"
+        )
 
 
 def whole_path(path: str | Path) -> str:

@@ -106,6 +106,8 @@ def auto_recipe(
     choose_network(plan)
     if video:
         choose_clips(plan)
+    elif not plan.gives("datasets.train.num_frame"):
+        check_takes_pictures(plan)
     choose_losses(plan, machine)
 
     choose_set_parts(plan, plan.config)
@@ -195,6 +197,15 @@ def choose_network(plan: Plan) -> None:
     plan.choose("network_g", network.model_dump(), "that of the weights")
     if isinstance(network, Generator):
         plan.choose("scale", network.scale, "the network's")
+
+
+def check_takes_pictures(plan: Plan) -> None:
+    """Raise UserError if the network learns from clips alone."""
+    if plan.value("network_g").get("type") == "RecurrentSRVGG":
+        raise UserError(
+            "--recipe auto: the network carries a state from frame to frame, and learns "
+            "from clips: add --video, with --dataroot_gt CLIPS (tools/extract_clips.py)"
+        )
 
 
 def choose_clips(plan: Plan) -> None:

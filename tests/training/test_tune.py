@@ -21,6 +21,7 @@ from realesrgan_paddle.commands import steps, tune_folder
 from realesrgan_paddle.commands.steps import Steps
 from realesrgan_paddle.commands.tune import Tune
 from realesrgan_paddle.commands.tune_folder import Notes
+from realesrgan_paddle.models.networks.recurrent_srvgg import RecurrentSRVGG
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.tools import tune
 from realesrgan_paddle.utils import cli
@@ -148,6 +149,16 @@ def test_what_cannot_be_tuned_is_one_line_and_leaves_nothing(
     place, monkeypatch, capsys
 ):
     (place / "text.mp4").write_text("no video")
+    assert ended([GOOD, "--lq", f"./{GOOD}"], capsys)[2] == (
+        f"error: --lq {GOOD}: is what is learned from, too; if it is sharp, leave --lq out; "
+        "if it is poor, name it with --lq alone\n"
+    )
+    description = RecurrentSRVGG(num_feat=16, num_conv=1)
+    write_pdparams(place / "state.pdparams", {"params": sample_weights(description)})
+    _, _, error = ended([GOOD, "--network", "state.pdparams"], capsys)
+    assert error.startswith(
+        "error: state.pdparams: carries a state from frame to frame"
+    )
     write_image(place / "flat/a.png", scene(0, width=96, height=64) * 0)
     used = tune_folder.shutil.disk_usage
 
