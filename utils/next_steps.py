@@ -87,12 +87,16 @@ _PLAIN_PATH = re.compile(r"[\w./-]*[/_][\w./-]*")
 
 def print_next(line: str) -> None:
     """Print the command that follows, and what it asks for before it can be run."""
+    sys.stdout.write(f"{emphasized(next_text(line), sys.stdout)}\n")
+
+
+def next_text(line: str) -> str:
+    """Return such as "next: COMMAND", with what it asks for before it can be run."""
     condition = ""
     for word, what in ((YOUR_IMAGES, "images"), (YOUR_VIDEOS, "videos")):
         if word in line.split():
             condition = f", with your {what} in place of {word}"
-    whole = emphasized(f"next{condition}: {line}", sys.stdout)
-    sys.stdout.write(f"{whole}\n")
+    return f"next{condition}: {line}"
 
 
 def next_line(made: str, **given: object) -> str:

@@ -66,6 +66,17 @@ class ClipDataset(HighQualityDataset):
             places.update({path: (run, number) for number, path in enumerate(run)})
         return [places[path] for path in self.paths]
 
+    def remarks(self) -> list[str]:
+        """Return a warning if most clips have one frame: other pictures, or odd names."""
+        single = sum(len(run) == 1 for run in self.runs)
+        if single <= len(self.runs) / 2:
+            return []
+        return [
+            f"warning: {single:,} of {len(self.runs):,} clips have one frame, and stand "
+            "still; frames of a clip lie in one folder and have their number last: "
+            f"{self.runs[0][0].name} does not look so"
+        ]
+
     def __getitem__(self, key: tuple[int, int]) -> Sample:
         index, position = key
         options = self.options

@@ -28,6 +28,7 @@ from realesrgan_paddle.recipes.alternatives import naming_an_alternative
 from realesrgan_paddle.recipes.plan import load_training
 from realesrgan_paddle.utils.cli import float_range, parse_flags, say, setting
 from realesrgan_paddle.utils.machine.devices import keep_freed_memory, start_paddle
+from realesrgan_paddle.utils.next_steps import next_text
 from realesrgan_paddle.utils.runlog.meter import Meter
 from realesrgan_paddle.utils.signals import StopRequest
 
@@ -116,7 +117,7 @@ def train(
             raise SystemExit(128 + signal)  # a shell's code for that signal
 
         validator.report_end()
-    log(f"next: {after_training(cfg, experiment)}")
+    log(next_text(after_training(cfg, experiment)))
     return experiment.latest
 
 

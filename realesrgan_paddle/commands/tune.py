@@ -58,7 +58,7 @@ COMMAND = (
     "--output {output}"
 )
 
-SET_SHARE = 1 / 3
+SET_SHARE = 0.2
 """Most of the minutes that the training set may take, about; a rule of thumb."""
 EXPORT_S = 15.0
 """Kept of the minutes for the export, which takes 6 s on two CPU cores."""
@@ -222,6 +222,11 @@ class Tune:
             if advice.startswith(TOO_SHORT):
                 advice = f"{TOO_SHORT}: more --minutes, and another --output"
             lines += [f"verdict: {headline}", f"verdict: {advice}"]
+            if not self._notes.inputs:
+                lines.append(
+                    "verdict: these are generic pictures, degraded as --lq is; of your "
+                    "footage only your eyes can tell"
+                )
             lines.append(f"before and after: {self.folder / PAGE}")
         else:
             lines.append("no verdict: there are too few images to hold some out")

@@ -114,8 +114,11 @@ def _network_for(scale: int) -> list[str]:
 def after_training(cfg: "Config", experiment: Experiment) -> str:
     """Return what follows a run: the export; a network with a state is used as it is."""
     if isinstance(cfg.network_g, RecurrentSRVGG):
+        real = cfg.val.real_lq if cfg.val is not None else None
+        is_video = real is not None and is_video_name(Path(real))
+        videos = real if is_video else YOUR_VIDEOS
         weights = experiment.latest
-        return next_line("weights for video", videos=YOUR_VIDEOS, weights=weights)
+        return next_line("weights for video", videos=videos, weights=weights)
     return next_line("weights", weights=experiment.latest, folder=experiment.exported)
 
 

@@ -18,7 +18,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from realesrgan_paddle.data.sets.generic import PICTURES, generic_images
+from realesrgan_paddle.data.sets.generic import FOLDER, NAME, generic_images
 from realesrgan_paddle.models.networks.description import Generator
 from realesrgan_paddle.models.weights.catalogue import find, is_released
 from realesrgan_paddle.models.weights.read_generator import (
@@ -62,8 +62,9 @@ GRID_WEIGHT = 1.0
 4 % (docs/domain_gain/README.md, "Where the grid comes from")."""
 
 WHY_GENERIC = (
-    f"no clean images were given: {PICTURES}, degraded as --lq is; sharp pictures of the "
-    "footage's own kind gain more: --dataroot_gt FOLDER (docs/finetuning.md)"
+    f"no clean images were given: those of {FOLDER / NAME}, degraded as --lq is "
+    "(DIV2K's, for academic research only, unless others were put there); sharp pictures "
+    "of the footage's own kind gain more: --dataroot_gt FOLDER (docs/finetuning.md)"
 )
 
 
@@ -225,9 +226,12 @@ def choose_clips(plan: Plan) -> None:
         plan.choose(
             "network_g",
             {**network, "type": "RecurrentSRVGG"},
-            "so far it has gained nothing over the same training without --video "
-            "(docs/recurrent.md)",
+            "that of the weights, with a state",
         )
+    plan.lines.append(
+        "warning: so far a state has gained nothing over the same training without --video "
+        "(docs/recurrent.md)"
+    )
 
     reason = "options/finetune_recurrent.yml's"
     plan.choose("datasets.train.num_frame", 5, reason)

@@ -121,7 +121,7 @@ def open_training_data(
     if images is not None:
         images = images.without(held.excluded)
     if isinstance(images, ClipDataset):
-        remarks = [*remarks, *_still_pictures(images)]
+        remarks = [*remarks, *images.remarks()]
     if pairs is not None:
         pairs = pairs.without(_same_frames(pairs.gt_paths, held.excluded))
     for left in (images, pairs):
@@ -138,18 +138,6 @@ def open_training_data(
         held.crops,
     )
     return TrainingData(images, pairs, held.excluded, held_out, names, report, remarks)
-
-
-def _still_pictures(clips: ClipDataset) -> list[str]:
-    """Return a warning if most clips have one frame: other pictures, or odd names."""
-    single = sum(len(run) == 1 for run in clips.runs)
-    if single <= len(clips.runs) / 2:
-        return []
-    return [
-        f"warning: {single:,} of {len(clips.runs):,} clips have one frame, and stand still; "
-        "frames of a clip lie in one folder and have their number last: "
-        f"{clips.runs[0][0].name} does not look so"
-    ]
 
 
 def _same_frames(paths: Sequence[Path], others: Collection[Path]) -> set[Path]:

@@ -202,7 +202,10 @@ def test_a_run_on_clips_learns_to_use_the_state_and_resumes_exactly(tmp_path):
         for name, array in arrays.items():
             assert np.array_equal(again[name], array), f"{part}/{name}"
     assert re.search(r"12 images of \d+ clips, 3 frames at a time", log_of(resumed))
-    assert re.search(r"next: .*upscale.* --model_path .*net_g_latest", log_of(resumed))
+    assert re.search(
+        r"next, with your videos in place of VIDEOS: .*upscale.* --model_path .*net_g_latest",
+        log_of(resumed),
+    )
 
 
 def test_a_run_with_warm_up_frames_resumes_exactly(tmp_path):
@@ -343,3 +346,12 @@ def test_clips_do_not_reach_across_frames_that_are_held_out():
     long = [Path(f"set/a/{n:03d}.png") for n in range(30)]
     assert clip_around(long[1], [long], 15) == long[:15]
     assert clip_around(long[20], [long], 15) == long[13:28]
+
+
+def test_a_set_of_stills_is_warned_of(tmp_path):
+    for name in ("frame00000x2", "frame00001x2", "tower"):
+        write_image(tmp_path / f"{name}.png", np.zeros((64, 64, 3), np.uint8))
+    cfg = load_config(write_yml(tmp_path, clip_options(tmp_path / "of")))
+    train = cfg.datasets.train.model_copy(update={"dataroot_gt": str(tmp_path)})
+    (warning,) = ClipDataset.open(train, cfg.gt_size, cfg.scale, seed=0).remarks()
+    assert warning.startswith("warning: 3 of 3 clips have one frame, and stand still")
