@@ -349,9 +349,9 @@ def test_clips_do_not_reach_across_frames_that_are_held_out():
 
 
 def test_a_set_of_stills_is_warned_of(tmp_path):
+    stills = tmp_path / "stills"
     for name in ("frame00000x2", "frame00001x2", "tower"):
-        write_image(tmp_path / f"{name}.png", np.zeros((64, 64, 3), np.uint8))
-    cfg = load_config(write_yml(tmp_path, clip_options(tmp_path / "of")))
-    train = cfg.datasets.train.model_copy(update={"dataroot_gt": str(tmp_path)})
-    (warning,) = ClipDataset.open(train, cfg.gt_size, cfg.scale, seed=0).remarks()
+        write_image(stills / f"{name}.png", np.zeros((64, 64, 3), np.uint8))
+    (warning,) = dataset_of(tmp_path, dataroot_gt=str(stills)).remarks()
     assert warning.startswith("warning: 3 of 3 clips have one frame, and stand still")
+    assert not dataset_of(tmp_path).remarks()
