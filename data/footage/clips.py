@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 from realesrgan_paddle.data.footage.frame_writer import FrameWriter
@@ -10,7 +11,11 @@ from realesrgan_paddle.data.footage.packets import read_packets
 from realesrgan_paddle.data.footage.shots.cuts import ShotCounter
 from realesrgan_paddle.data.footage.video import Frame, Sampling, frames
 from realesrgan_paddle.data.sets.made_folders import keep_settings
-from realesrgan_paddle.data.sets.naming import SOURCES_FOLDER, claim_source_name
+from realesrgan_paddle.data.sets.naming import (
+    LONGEST_STEP,
+    SOURCES_FOLDER,
+    claim_source_name,
+)
 from realesrgan_paddle.utils.cli import float_range, int_range, setting
 from realesrgan_paddle.utils.crops import most_detailed
 from realesrgan_paddle.utils.errors import UserError
@@ -62,7 +67,7 @@ class ClipSet:
 
     clips: int = 0
     """Clips that are whole now."""
-    across_cuts: int = 0
+    broken: int = 0
     """Moments that were left out because the picture changes in them."""
     videos: int = 0
     """Videos that succeeded."""
@@ -73,7 +78,7 @@ class ClipSet:
 
     def line(self, output: Path, settings: ClipSettings) -> str:
         """Return what a command tells."""
-        cuts = f"; {self.across_cuts} moments with a cut" if self.across_cuts else ""
+        cuts = f"; {self.broken} moments with a cut or a gap" if self.broken else ""
         return (
             f"{output}: {self.clips} clips of {settings.num_frame} frames of "
             f"{self.videos} videos, {self.bytes / 1e6:,.0f} MB{cuts}; "
@@ -141,8 +146,8 @@ def _extract(
     )
     before = done.clips
     for run in _runs(frames(video, info, sampling, order), settings.num_frame):
-        if _has_cut(run):
-            done.across_cuts += 1
+        if _has_gap(run) or _has_cut(run):
+            done.broken += 1
             continue
         for number, crop in enumerate(
             most_detailed(run[0].image, settings.crop_size, settings.crops), start=1
@@ -159,7 +164,7 @@ def _extract(
     if done.clips == before:
         raise UserError(
             f"{video}: no clip in it: nowhere {settings.num_frame} frames follow each "
-            f"other without a cut; see --num_frame"
+            f"other without a cut or a gap of {LONGEST_STEP} s; see --num_frame"
         )
 
 
@@ -171,6 +176,12 @@ def _runs(found: Iterator[Frame], length: int) -> Iterator[list[Frame]]:
         if len(run) == length:
             yield list(run)
             run.clear()
+
+
+def _has_gap(run: Sequence[Frame]) -> bool:
+    """Return whether training would take the frames for two clips."""
+    steps = (after.seconds - before.seconds for before, after in pairwise(run))
+    return max(steps, default=0.0) > LONGEST_STEP
 
 
 def _has_cut(run: Sequence[Frame]) -> bool:

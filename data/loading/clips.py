@@ -24,16 +24,10 @@ from realesrgan_paddle.data.loading.training_crops import (
     crop_at,
     pad_to,
 )
-from realesrgan_paddle.data.sets.naming import seconds_of_frame
+from realesrgan_paddle.data.sets.naming import LONGEST_STEP, seconds_of_frame
 from realesrgan_paddle.data.sets.sources import read_samples
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.seeds import Stream, generator
-
-LONGEST_STEP = 0.13
-"""Frames with times that are further apart do not follow each other [s].
-
-That is 8 frames a second, as of animation on threes.
-"""
 
 _PARTS = re.compile(
     r"^(?P<series>.*?)(?P<number>\d+(\.\d+)?)(?P<tail>\D*?)(?P<crop>(_s\d{3,})*)$"

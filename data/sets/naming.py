@@ -42,6 +42,12 @@ What is nearer than that to a moment that is held out is not trained on either.
 A choice: in a second people and camera move on; frames that look alike are dropped.
 """
 
+LONGEST_STEP = 0.13
+"""Frames with times that are further apart do not follow each other [s].
+
+That is 8 frames a second, as of animation on threes.
+"""
+
 # Of tools/extract_subimages.py and tools/generate_multiscale.py, in any order.
 _CROP_OR_SCALE = re.compile(r"(_s\d{3,}|T[0-3])+$")
 _TIME = re.compile(r"_(\d{6,}\.\d{3})$")  # of tools/extract_keyframes.py

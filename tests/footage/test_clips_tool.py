@@ -35,7 +35,7 @@ def test_clips_are_consecutive_frames_and_none_has_a_cut(tmp_path, capsys):
     printed = capsys.readouterr().out
     # They begin at 0, 1, 2 and 3 s; that of 2 s has the cut.
     assert "3 clips of 5 frames of 1 videos" in printed
-    assert "1 moments with a cut" in printed
+    assert "1 moments with a cut or a gap" in printed
     assert "--recipe auto --video --dataroot_gt " in printed.splitlines()[-1]
 
     paths = sorted((tmp_path / "out").rglob("*.png"))
@@ -46,6 +46,22 @@ def test_clips_are_consecutive_frames_and_none_has_a_cut(tmp_path, capsys):
         assert np.allclose(np.diff(times), 0.1)
         # The half that is noise, and none of the other.
         assert all(read_rgb8(path)[:, :4].std() > 20 for path in run)
+
+
+def test_no_clip_has_a_gap(tmp_path, capsys):
+    """Of a variable rate: a second without a frame in the moment that begins at 2 s."""
+    even, gap = tmp_path / "even.mkv", tmp_path / "gap.mkv"
+    noise = "testsrc2=s=192x96:r=10:d=4"
+    ffmpeg("-f", "lavfi", "-i", noise, "-c:v", "ffv1", "-g", 1, even)
+    left_out = "select='not(between(n,22,31))'"
+    ffmpeg(
+        "-i", even, "-vf", left_out, "-fps_mode", "vfr", "-c:v", "ffv1", "-g", 1, gap
+    )
+    assert extract(gap, tmp_path / "out") == 0
+    printed = capsys.readouterr().out
+    assert "1 moments with a cut or a gap" in printed
+    runs = runs_of(sorted((tmp_path / "out").rglob("*.png")))
+    assert runs and all(len(run) == 5 for run in runs)
 
 
 def test_what_is_there_stays_and_what_is_missing_comes_back(tmp_path):
