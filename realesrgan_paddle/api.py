@@ -28,9 +28,8 @@ from realesrgan_paddle.options.reading.load import dump_config
 from realesrgan_paddle.options.schema.config import Config
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.keywords import flags_of, words_of
-from realesrgan_paddle.utils.next_steps import override, process_words
+from realesrgan_paddle.utils.next_steps import override, start_command
 from realesrgan_paddle.utils.runlog.experiment import FOLDER, Experiment
-from realesrgan_paddle.utils.signals import PARENT
 
 if TYPE_CHECKING:
     from realesrgan_paddle.video.comparison import VideoComparison
@@ -176,21 +175,7 @@ class _Training:
 
     def run(self) -> TrainedRun:
         """Train; see `train`."""
-        process = subprocess.Popen(
-            process_words("train.py", self._words),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            encoding="utf-8",
-            errors="backslashreplace",
-            env={
-                **os.environ,
-                PARENT: str(os.getpid()),
-                "PYTHONUNBUFFERED": "1",
-                "PYTHONIOENCODING": "utf-8",
-            },
-            start_new_session=True,  # Ctrl-C reaches this process alone, which passes it on
-        )
+        process = start_command("train.py", self._words)
         try:
             self._watch(process)
         except BaseException:

@@ -9,13 +9,16 @@ import os
 import re
 import shlex
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import IO
 
 import realesrgan_paddle
 from realesrgan_paddle.utils.colors import emphasized
 from realesrgan_paddle.utils.errors import printable
+from realesrgan_paddle.utils.signals import PARENT
 
 NEXT = {
     "frames": (
@@ -176,6 +179,41 @@ def process_words(script: str, words: Sequence[str]) -> list[str]:
     if _names_scripts():
         return [sys.executable, str(ROOT / script), *words]
     return [sys.executable, "-m", "realesrgan_paddle", _short_name(script), *words]
+
+
+def start_command(
+    script: str,
+    words: Sequence[str],
+    output: int | IO[bytes] = subprocess.PIPE,
+    **environment: str,
+) -> "subprocess.Popen[str]":
+    """Start a script in a process that ends with this one, and return it.
+
+    It has a session of its own: Ctrl-C reaches it only if this process passes it on.
+
+    Args:
+        script: its path in the checkout.
+        words: what it is called with.
+        output: gets what it prints, errors too, in UTF-8 and at once.
+        environment: variables that it has beside those of this process.
+    """
+    return subprocess.Popen(
+        process_words(script, words),
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+        errors="backslashreplace",
+        env={
+            **os.environ,
+            PARENT: str(os.getpid()),
+            "PYTHONUNBUFFERED": "1",
+            "PYTHONIOENCODING": "utf-8",
+            **environment,
+        },
+        start_new_session=True,
+    )
 
 
 def is_checkout() -> bool:

@@ -1,6 +1,5 @@
 """Commands of the project run in turn, each shown as it would be typed."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -11,9 +10,9 @@ from pathlib import Path
 from threading import Thread
 
 from realesrgan_paddle.utils.errors import UserError, printable
-from realesrgan_paddle.utils.next_steps import command_line, filled, process_words
+from realesrgan_paddle.utils.next_steps import command_line, filled, start_command
 from realesrgan_paddle.utils.runlog.meter import duration
-from realesrgan_paddle.utils.signals import PARENT, leave_terminal, passing_on
+from realesrgan_paddle.utils.signals import leave_terminal, passing_on
 
 QUIET_S = 60.0
 """Seconds without a line after which one says that a step is still at work."""
@@ -80,21 +79,7 @@ class Steps:
         self.say(f"\n[{self.number}/{self.count}] {what}{known}")
         self.say(f"$ {command_line(script, *words)}")
 
-        process = subprocess.Popen(
-            process_words(script, words),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            encoding="utf-8",
-            errors="backslashreplace",
-            env={
-                **os.environ,
-                PARENT: str(os.getpid()),
-                "PYTHONUNBUFFERED": "1",
-                "PYTHONIOENCODING": "utf-8",
-            },
-            start_new_session=True,
-        )
+        process = start_command(script, words)
         with passing_on(process) as received:
             relay = Thread(target=self._relay, args=(process,), daemon=True)
             relay.start()

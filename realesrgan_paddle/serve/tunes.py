@@ -4,7 +4,6 @@ All of it is in one folder, so that a page that is started again shows it, and g
 """
 
 import json
-import os
 import re
 import shutil
 import signal
@@ -25,9 +24,8 @@ from realesrgan_paddle.judging.verdict import without_command
 from realesrgan_paddle.utils.errors import UserError, printable
 from realesrgan_paddle.utils.files import atomic_path, parse_object, read_regular
 from realesrgan_paddle.utils.images import IMAGE_SUFFIXES
-from realesrgan_paddle.utils.next_steps import process_words
+from realesrgan_paddle.utils.next_steps import start_command
 from realesrgan_paddle.utils.runlog.run_page import read_progress
-from realesrgan_paddle.utils.signals import PARENT
 
 CLIPS = "clips"
 """Folder of what was dropped, by the network's name; the other folders are tunes."""
@@ -83,7 +81,7 @@ class Tunes:
         self.folder = folder
         self._most_bytes = most_gigabytes * 1e9
         self.busy = threading.Lock()
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[str] | None = None
         self.running: str | None = None
 
     @property
@@ -173,21 +171,14 @@ class Tunes:
             raise UserError(self.occupied)
         try:
             with (clips / CONSOLE).open("wb") as console:
-                self._process = subprocess.Popen(
-                    process_words("tools/tune.py", words),
-                    stdin=subprocess.DEVNULL,
-                    stdout=console,
-                    stderr=subprocess.STDOUT,
-                    env={**os.environ, PARENT: str(os.getpid())},
-                    start_new_session=True,
-                )
+                self._process = start_command("tools/tune.py", words, console)
         except BaseException:
             self.busy.release()
             raise
         self.running = name
         threading.Thread(target=self._wait, args=(self._process,), daemon=True).start()
 
-    def _wait(self, process: "subprocess.Popen[bytes]") -> None:
+    def _wait(self, process: "subprocess.Popen[str]") -> None:
         process.wait()
         self.running = None
         self.busy.release()

@@ -2,7 +2,6 @@
 
 import os
 import re
-import subprocess
 import threading
 import time
 from collections.abc import Callable
@@ -11,8 +10,7 @@ from pathlib import Path
 from realesrgan_paddle.serve.service import Limits, check_awaited
 from realesrgan_paddle.utils.errors import UserError, printable
 from realesrgan_paddle.utils.ffmpeg import probe
-from realesrgan_paddle.utils.next_steps import process_words
-from realesrgan_paddle.utils.signals import PARENT
+from realesrgan_paddle.utils.next_steps import start_command
 
 ASKED_EVERY_S = 0.5
 """How often it is asked whether somebody still waits [s]."""
@@ -84,14 +82,7 @@ def upscale_video(
     words = [str(path), "--model_path", model, "--output", str(result), *flags]
     # A command shows its bar on a terminal only.
     ours, its = os.openpty() if hasattr(os, "openpty") else os.pipe()
-    process = subprocess.Popen(
-        process_words("tools/upscale.py", words),
-        stdin=subprocess.DEVNULL,
-        stdout=its,
-        stderr=its,
-        env={**os.environ, PARENT: str(os.getpid()), "NO_COLOR": "1", "COLUMNS": "100"},
-        start_new_session=True,
-    )
+    process = start_command("tools/upscale.py", words, its, NO_COLOR="1", COLUMNS="100")
     os.close(its)
     said: list[str] = []
     reader = threading.Thread(target=_read, args=(ours, said), daemon=True)

@@ -301,7 +301,9 @@ def test_a_network_is_made_and_stopped_in_a_browser(
 ):
     """A command that waits stands for the tune; tests/training/test_tune.py runs one."""
     waits = [sys.executable, "-c", WAITS]
-    monkeypatch.setattr("realesrgan_paddle.serve.tunes.process_words", lambda *_: waits)
+    monkeypatch.setattr(
+        "realesrgan_paddle.utils.next_steps.process_words", lambda *_: waits
+    )
     clip = tmp_path / "match.mp4"
     clip.write_bytes(bytes(1000))
     with Chromium(address, size=(1280, 1000)) as browser:

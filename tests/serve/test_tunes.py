@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from realesrgan_paddle.serve import tunes as module
 from realesrgan_paddle.serve.service import Limits, Service
 from realesrgan_paddle.serve.tunes import Tunes
+from realesrgan_paddle.utils import next_steps
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import write_image
 from realesrgan_paddle.utils.runlog.curve_panels import Curves
@@ -38,7 +38,7 @@ def commands(monkeypatch):
         started.append([script, *words])
         return [sys.executable, "-c", WAITS, *words]
 
-    monkeypatch.setattr(module, "process_words", process_words)
+    monkeypatch.setattr(next_steps, "process_words", process_words)
     return started
 
 

@@ -24,7 +24,7 @@ from realesrgan_paddle.commands.tune_folder import Notes
 from realesrgan_paddle.models.networks.recurrent_srvgg import RecurrentSRVGG
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.tools import tune
-from realesrgan_paddle.utils import cli
+from realesrgan_paddle.utils import cli, next_steps
 from realesrgan_paddle.utils.images import write_image
 from realesrgan_paddle.utils.weights.writer import write_pdparams
 
@@ -62,7 +62,7 @@ def place(tmp_path, monkeypatch):
 def short(monkeypatch):
     """Make each training of a tune a tiny one; return the steps that were begun."""
     begun = []
-    start = steps.process_words
+    start = next_steps.process_words
 
     def process_words(script, words):
         begun.append(Path(script).stem)
@@ -77,7 +77,7 @@ def short(monkeypatch):
             words = [*words, "--crop_size", "64", "--step", "32"]
         return start(script, words)
 
-    monkeypatch.setattr(steps, "process_words", process_words)
+    monkeypatch.setattr(next_steps, "process_words", process_words)
     return begun
 
 
@@ -209,9 +209,10 @@ run(main)
 TWO_STEPS = f"""
 import sys
 from realesrgan_paddle.commands import steps
+from realesrgan_paddle.utils import next_steps
 from realesrgan_paddle.utils.cli import run
 
-steps.process_words = lambda script, words: [sys.executable, "-c", {STEP!r}]
+next_steps.process_words = lambda script, words: [sys.executable, "-c", {STEP!r}]
 run(lambda: steps.Steps(2, {{}}, "again.py", steps.Path("log"))("Work", "work.py"))
 """
 
@@ -253,7 +254,9 @@ def start_two_steps(folder):
 
 def test_steps_say_what_they_do_and_how_long_is_left(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(
-        steps, "process_words", lambda script, words: [sys.executable, "-c", *words]
+        next_steps,
+        "process_words",
+        lambda script, words: [sys.executable, "-c", *words],
     )
     monkeypatch.setattr(steps, "QUIET_S", 0.5)
     code = "import time; print('next: no'); time.sleep(3); print('\\x1b[2J'); exit(3)"
@@ -271,7 +274,9 @@ def test_steps_say_what_they_do_and_how_long_is_left(tmp_path, monkeypatch, caps
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has it")
 def test_a_log_on_a_full_disk_stops_no_step(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(
-        steps, "process_words", lambda script, words: [sys.executable, "-c", *words]
+        next_steps,
+        "process_words",
+        lambda script, words: [sys.executable, "-c", *words],
     )
     code = "print('x' * 200_000)"  # more than a pipe holds
     run = Steps(1, {"code": code}, "again", Path("/dev/full"))
