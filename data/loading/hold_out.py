@@ -184,13 +184,8 @@ def _found(paths: Sequence[Path], names: Set[str], root: Path) -> dict[str, Path
     if not isinstance(paths, ImageList):
         below = ((name_below(root, path), path) for path in paths)
         return {name: path for name, path in below if name in names}
-    found = {}
-    for number, name in enumerate(paths.names()):
-        if not name[:1].isalnum():  # such as "./a.png" or "/data/a.png"
-            name = name_below(root, root / name)
-        if name in names:
-            found[name] = paths[number]
-    return found
+    listed = enumerate(paths.plain_names())
+    return {name: paths[number] for number, name in listed if name in names}
 
 
 def path_below(root: Path, path: Path) -> str:
@@ -207,10 +202,10 @@ def _clips(paths: Sequence[Path]) -> list[Clip]:
     """
     files: Iterable[str] = (path.as_posix() for path in paths)
     if isinstance(paths, ImageList):
-        root = paths.root.as_posix()
+        folder = (paths.root / "_").as_posix()[:-1]  # "" for "."
         files = (
-            f"{root}/{name}" if name[:1].isalnum() else (paths.root / name).as_posix()
-            for name in paths.names()
+            name if name.startswith("/") else f"{folder}{name}"
+            for name in paths.plain_names()
         )
     clips: dict[str, dict[str, Frame]] = {}
     folders: dict[str, str] = {}

@@ -42,6 +42,13 @@ class ImageList(Sequence[Path]):
         for start, end in zip(starts, ends, strict=True):
             yield text[start:end].decode("utf-8", "surrogateescape")
 
+    def plain_names(self) -> Iterator[str]:
+        """Return the names of all images as `name_below` has them: of ./a.png a.png."""
+        for name in self.names():
+            if not name[:1].isalnum():  # such as "./a.png" or "/data/a.png"
+                name = name_below(self.root, self.root / name)
+            yield name
+
     def select(self, indices: np.ndarray) -> "ImageList":
         """Return the list of some of the images."""
         chosen = object.__new__(ImageList)
@@ -70,12 +77,8 @@ class ImageList(Sequence[Path]):
     def without(self, paths: Iterable[Path]) -> "ImageList":
         """Return the list without some of its paths."""
         left_out = {name_below(self.root, path) for path in paths}
-        kept = []
-        for number, name in enumerate(self.names()):
-            if not name[:1].isalnum():  # such as "./a.png" or "/data/a.png"
-                name = name_below(self.root, self.root / name)
-            if name not in left_out:
-                kept.append(number)
+        names = enumerate(self.plain_names())
+        kept = [number for number, name in names if name not in left_out]
         return self.select(np.array(kept, np.int64))
 
 

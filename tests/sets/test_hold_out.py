@@ -9,7 +9,11 @@ import pytest
 from sample_runs import assert_states_equal, log_of, picture, reported, run, write_yml
 
 from realesrgan_paddle.data.loading.held_out_crops import open_held_out
-from realesrgan_paddle.data.loading.hold_out import hold_out
+from realesrgan_paddle.data.loading.hold_out import (
+    HeldOutNames,
+    choose_held_out,
+    hold_out,
+)
 from realesrgan_paddle.data.sets.image_list import ImageList
 from realesrgan_paddle.options.reading.load import load_config
 from realesrgan_paddle.training.batches import TrainingBatches
@@ -117,6 +121,21 @@ def test_what_is_left_out_of_a_list_may_be_written_otherwise():
         assert len(listed.without(held.excluded)) == 14
 
 
+def test_new_crops_of_held_out_images_are_known_in_any_folder():
+    for root in (Path("/set"), Path("set"), Path()):
+        crops = [f"{path.stem}_s001.png" for path in video("a", 20)]
+        first = hold_out(ImageList(root, crops))
+        before = HeldOutNames(
+            None,
+            [path.name for path in first.excluded],
+            [path.name for path in first.validated],
+        )
+        new = before.validated[0].replace("_s001", "_s002")
+        listed = ImageList(root, [*crops, new])
+        held, _ = choose_held_out(listed, None, root, before)
+        assert held.excluded == {*first.excluded, root / new}
+
+
 def test_whole_clips_are_held_out_where_a_fifth_of_them_is_enough():
     clips = [video(f"clip{number:02}_", 6) for number in range(30)]
     held = hold_out([path for clip in clips for path in clip])
@@ -163,8 +182,9 @@ def test_names_that_a_list_may_have_are_the_files_that_a_path_is(form):
     """Clips are told from the text of names, for speed; so a path must say the same."""
     written = [form.format(path.name) for path in video("a", 20) + video("b", 12)]
     written += [form.format(f"{number}.{end}") for number in range(9) for end in "ab"]
-    listed = hold_out(ImageList(Path("set"), written))
-    assert listed == hold_out([Path("set") / name for name in written])
+    for root in (Path("set"), Path()):
+        listed = hold_out(ImageList(root, written))
+        assert listed == hold_out([root / name for name in written])
     crops = [form.format(f"{n}_s00{k}.png") for n in range(9) for k in (1, 2)]
     held = hold_out(ImageList(Path("set"), crops)).excluded
     frames = {path.name.rpartition("_s")[0] for path in held}
