@@ -38,6 +38,9 @@ SUFFIXES_16_BIT = (".png", ".tif", ".tiff", ".ppm", ".pgm")
 SUFFIXES_ALPHA = (".png", ".webp", ".bmp", ".tif", ".tiff")
 """Formats that hold an alpha channel; in others OpenCV drops it, silently."""
 
+Size = tuple[int, int]
+"""Width and height [pixels]."""
+
 QUICK_PNG: list[int] = []
 """What PNG files are written with unless a level is asked for: each row is stored as its
 difference to the row above, which newer OpenCV offers. Measured on key frames of
@@ -163,6 +166,18 @@ def to_float(samples: np.ndarray) -> np.ndarray:
     """
     white = np.float32(np.iinfo(samples.dtype).max)
     return samples.astype(np.float32) / white
+
+
+def size_of(image: np.ndarray) -> Size:
+    """Return the width and height of an image."""
+    height, width = image.shape[:2]
+    return width, height
+
+
+def size_text(size: Size) -> str:
+    """Return a size for a message, such as "64x48"."""
+    width, height = size
+    return f"{width}x{height}"
 
 
 def write_image(

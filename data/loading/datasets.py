@@ -14,12 +14,7 @@ import numpy as np
 from typing_extensions import Self
 
 from realesrgan_paddle.data.degradation.kernels import draw_kernels
-from realesrgan_paddle.data.loading.header_checks import (
-    Size,
-    size_mismatch,
-    size_text,
-    sizes_agree,
-)
+from realesrgan_paddle.data.loading.header_checks import size_mismatch, sizes_agree
 from realesrgan_paddle.data.loading.hold_out import path_below
 from realesrgan_paddle.data.loading.training_crops import (
     augment,
@@ -45,7 +40,7 @@ from realesrgan_paddle.options.schema.datasets import (
 )
 from realesrgan_paddle.utils.crops import Crop
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.images import eight_bits
+from realesrgan_paddle.utils.images import eight_bits, size_of, size_text
 from realesrgan_paddle.utils.seeds import Stream, generator
 
 Sample = tuple[np.ndarray, ...]
@@ -168,7 +163,7 @@ class PairedDataset:
         gt, lq = read_pair(gt_path, lq_path, self.scale)
         lq_side = self.gt_size // self.scale
         if min(lq.shape[:2]) < lq_side:
-            found = size_text(_size(lq))
+            found = size_text(size_of(lq))
             raise UserError(
                 f"{lq_path}: {found} is smaller than gt_size / scale = {lq_side}"
             )
@@ -339,14 +334,9 @@ def read_pair(
     """
     gt = read_samples(gt_path)
     lq = read_samples(lq_path)
-    if not sizes_agree(_size(gt), _size(lq), scale, remainder):
-        raise UserError(size_mismatch(gt_path, _size(gt), lq_path, _size(lq), scale))
+    gt_size, lq_size = size_of(gt), size_of(lq)
+    if not sizes_agree(gt_size, lq_size, scale, remainder):
+        raise UserError(size_mismatch(gt_path, gt_size, lq_path, lq_size, scale))
 
     height, width = lq.shape[:2]
     return gt[: height * scale, : width * scale], lq
-
-
-def _size(image: np.ndarray) -> Size:
-    """Return (width, height)."""
-    height, width = image.shape[:2]
-    return width, height

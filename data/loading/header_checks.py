@@ -24,10 +24,8 @@ from realesrgan_paddle.data.sets.sources import (
 )
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.files import atomic_path
+from realesrgan_paddle.utils.images import Size, size_text
 from realesrgan_paddle.utils.jobs import failure_line, run_each
-
-Size = tuple[int, int]
-"""(width, height) of an image after its EXIF rotation [pixels]."""
 
 THREADS = 8
 """Files read at a time: disks and network drives serve several requests in parallel."""
@@ -217,12 +215,6 @@ def size_mismatch(gt: Path, gt_size: Size, lq: Path, lq_size: Size, scale: int) 
         f"{gt} is {size_text(gt_size)} but {lq} is {size_text(lq_size)}: "
         f"not {scale} times as large"
     )
-
-
-def size_text(size: Size) -> str:
-    """Return a size for a message, such as "64x48"."""
-    width, height = size
-    return f"{width}x{height}"
 
 
 def _size_of_decoded(path: Path) -> tuple[Path, Size]:

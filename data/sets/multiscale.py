@@ -18,15 +18,12 @@ from realesrgan_paddle.data.sets.manifest import (
 from realesrgan_paddle.data.sets.naming import check_outside, distinct_stems
 from realesrgan_paddle.utils.crops import Crop
 from realesrgan_paddle.utils.files import make_folder
-from realesrgan_paddle.utils.images import read_image, write_image
+from realesrgan_paddle.utils.images import Size, read_image, write_image
 from realesrgan_paddle.utils.jobs import run_each
 
 SCALES = (0.75, 0.5, 1 / 3)
 SHORTEST_EDGE = 400
 """These and the file names are those of Real-ESRGAN's generate_multiscale_DF2K.py."""
-
-Size = tuple[int, int]
-"""Width and height [pixels]."""
 
 
 def generate_multiscale(

@@ -1,5 +1,6 @@
 """Which files an exported graph consists of; found without Paddle."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 from realesrgan_paddle.utils.errors import UserError
@@ -10,6 +11,8 @@ ONNX_NAME = "inference.onnx"
 EXPORT_FIRST = "export one with tools/export_model.py"
 PROGRAM_TAG = b"\x0a"
 """The first byte of a ProgramDesc (its first field); Paddle crashes on others."""
+MOST_OPERATORS = 20_000
+"""Of one graph: RealESRGAN_x4plus has 1,800, in ONNX 1,100. Paddle's passes are quadratic."""
 
 
 def is_exported(model: str | Path) -> bool:
@@ -34,6 +37,15 @@ def onnx_file(model: Path) -> Path | None:
         return None
     _head(path)
     return path
+
+
+def check_count(graph: Path, operators: Collection[object]) -> None:
+    """Raise UserError if a graph has more operators than any upscaler."""
+    if len(operators) > MOST_OPERATORS:
+        raise UserError(
+            f"{graph}: has {len(operators):,} operators; an upscaler's graph has at most "
+            f"{MOST_OPERATORS:,}"
+        )
 
 
 def require_weights(model: str | Path) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from google.protobuf.message import DecodeError, EncodeError
 
+from realesrgan_paddle.inference.graph.exported_files import check_count
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.files import open_regular
 
@@ -70,8 +71,6 @@ STANDARD = ("", "ai.onnx")
 
 LARGEST_MODEL = 1 << 30
 """Largest file [bytes]: RealESRGAN_x4plus has 67 MB."""
-MOST_OPERATORS = 20_000
-"""Operators of one graph: RealESRGAN_x4plus has 1,100."""
 
 
 def import_onnx() -> ModuleType:
@@ -140,11 +139,7 @@ def _check_operators(path: Path, model: Any) -> None:
             f"{path}: has operators that no upscaler needs ({names}), so it is not run; "
             "export the network yourself with tools/export_model.py --onnx"
         )
-    if len(nodes) > MOST_OPERATORS:
-        raise UserError(
-            f"{path}: has {len(nodes):,} operators; an upscaler's graph has at most "
-            f"{MOST_OPERATORS:,}"
-        )
+    check_count(path, nodes)
     if model.functions or model.training_info or model.graph.sparse_initializer:
         raise UserError(
             f"{path}: has functions, training steps or sparse weights; an upscaler's "

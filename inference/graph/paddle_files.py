@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from realesrgan_paddle.inference.graph.exported_files import EXPORT_FIRST
+from realesrgan_paddle.inference.graph.exported_files import EXPORT_FIRST, check_count
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.files import open_regular
 from realesrgan_paddle.utils.machine.devices import require_paddle
@@ -139,8 +139,6 @@ ALLOWED = frozenset(
 
 LARGEST_PROGRAM = 1 << 23
 """Largest `.pdmodel` [bytes]: RealESRGAN_x4plus has 0.5 MB."""
-MOST_OPERATORS = 20_000
-"""Operators of one graph: RealESRGAN_x4plus has 1,800. Paddle's passes are quadratic."""
 HEADER = struct.Struct("<IQIi")
 """Of a tensor: version, number of sequence levels, version again, bytes of the description.
 
@@ -256,11 +254,7 @@ def _check_operators(program: Path, operators: list[str]) -> None:
             "write files, so it is not run; export the network yourself with "
             "tools/export_model.py"
         )
-    if len(operators) > MOST_OPERATORS:
-        raise UserError(
-            f"{program}: has {len(operators):,} operators; an upscaler's graph has at most "
-            f"{MOST_OPERATORS:,}"
-        )
+    check_count(program, operators)
 
 
 def read_parameters(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:

@@ -31,7 +31,7 @@ from realesrgan_paddle.utils.cli import say
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.files import make_folder, remove_leftovers
 from realesrgan_paddle.utils.image_headers import read_checked_header
-from realesrgan_paddle.utils.images import SUFFIXES_16_BIT, eight_bits
+from realesrgan_paddle.utils.images import SUFFIXES_16_BIT, eight_bits, size_of
 from realesrgan_paddle.utils.jobs import failure_line
 
 FAILURES = (UserError, OSError, MemoryError)
@@ -243,7 +243,7 @@ class PictureUpscaler:
     def _upscale(self, record: Record, reading: "Future[Picture]") -> UpscaledPicture:
         """Return the result of a picture that is read or being read."""
         picture = reading.result()
-        record.size = _size(picture.pixels)
+        record.size = size_of(picture.pixels)
         record.remarks += picture.remarks
         target = self.targets.of(record.input, picture)
         check_size(target, picture, self.settings.outscale or self.upscaler.scale)
@@ -258,7 +258,7 @@ class PictureUpscaler:
         finally:
             record.compute = time.perf_counter() - start
         record.frames = max(len(result.frames), 1)
-        record.output_size = _size(result.image)
+        record.output_size = size_of(result.image)
         return result
 
     def _computed(self, picture: Picture, target: Path) -> UpscaledPicture:
@@ -350,7 +350,7 @@ def write_result(result: UpscaledPicture) -> list[str]:
     picture, target, image = result.picture, result.target, result.image
     gray = image.ndim == 2 or (picture.gray_alpha and image.dtype == np.uint8)
     kept, remarks = fitting(
-        picture.metadata, target.suffix, gray=gray, size=_size(image)
+        picture.metadata, target.suffix, gray=gray, size=size_of(image)
     )
     if picture.animation is not None:
         durations = result.durations
@@ -372,11 +372,6 @@ def _gray(image: np.ndarray) -> np.ndarray:
     luma = cv2.cvtColor(image, cv2.COLOR_RGBA2GRAY)
     alpha = image[..., 3]
     return np.dstack([luma, luma, luma, alpha])
-
-
-def _size(image: np.ndarray) -> tuple[int, int]:
-    height, width = image.shape[:2]
-    return width, height
 
 
 def _refuse_larger(path: Path, max_pixels: int) -> None:

@@ -15,11 +15,7 @@ from realesrgan_paddle.inference.tiling.plan import (
     TilePlanner,
 )
 from realesrgan_paddle.inference.tiling.resize import BICUBIC, RowResizer
-from realesrgan_paddle.inference.tiling.tile_loop import (
-    MirroredImage,
-    TileLoop,
-    to_float,
-)
+from realesrgan_paddle.inference.tiling.tile_loop import MirroredImage, TileLoop
 from realesrgan_paddle.inference.tiling.tile_writers import (
     BAND,
     DirectWriter,
@@ -28,6 +24,7 @@ from realesrgan_paddle.inference.tiling.tile_writers import (
     TileWriter,
 )
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.images import to_float
 
 ALPHA_UPSAMPLERS = ("realesrgan", "bicubic")
 

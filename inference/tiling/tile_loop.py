@@ -10,6 +10,7 @@ from realesrgan_paddle.inference.runners.runner import CheckedRunner, TileCounts
 from realesrgan_paddle.inference.tiles import Span
 from realesrgan_paddle.inference.tiling.plan import ImageSize, TilePlanner
 from realesrgan_paddle.inference.tiling.tile_writers import TileWriter
+from realesrgan_paddle.utils.images import to_float
 
 
 class MirroredImage:
@@ -172,13 +173,6 @@ def network_input(window: np.ndarray) -> np.ndarray:
         return np.repeat(levels[None, None], 3, axis=1)
     channels_first = levels.transpose(2, 0, 1)
     return np.ascontiguousarray(channels_first[None])
-
-
-def to_float(image: np.ndarray) -> np.ndarray:
-    """Return uint8 or uint16 as float32 in [0, 1]."""
-    peak = np.float32(np.iinfo(image.dtype).max)
-    levels = image.astype(np.float32)
-    return levels / peak
 
 
 def _mirrored(length: int, pad: int, multiple: int) -> np.ndarray:

@@ -277,10 +277,10 @@ def write_comparison(
 def inside(path: Path, lq: np.ndarray, crop: Crop) -> Crop:
     """Return the crop; UserError if it is partly outside of the image."""
     height, width = lq.shape[:2]
-    if crop.x + crop.width > width or crop.y + crop.height > height:
+    if crop.right > width or crop.bottom > height:
         raise UserError(
-            f"{path}: has {_size(lq)} pixels, so the crop {crop} is partly outside; choose "
-            "another --crop"
+            f"{path}: has {width}x{height} pixels, so the crop {crop} is partly outside; "
+            "choose another --crop"
         )
     return crop
 
@@ -393,8 +393,3 @@ def _row(
             notes.append(f"{METRICS[metric].text(value)} {METRICS[metric].label}")
         panels.append(Panel(method, image, ", ".join(notes)))
     return Row(title, panels, is_whole=bool(boxes), boxes=boxes)
-
-
-def _size(image: np.ndarray) -> str:
-    height, width = image.shape[:2]
-    return f"{width}x{height}"

@@ -14,7 +14,7 @@ from realesrgan_paddle.judging.findings import HELPFUL
 from realesrgan_paddle.options.schema.config import Config
 from realesrgan_paddle.recipes.environment import Costs, measure_costs
 from realesrgan_paddle.recipes.plan import Plan
-from realesrgan_paddle.training.pace import kept_for_the_end
+from realesrgan_paddle.training.pace import VALIDATION_SHARE, kept_for_the_end
 from realesrgan_paddle.utils.errors import printable
 from realesrgan_paddle.utils.runlog.meter import duration
 
@@ -24,8 +24,6 @@ FIT_LEAST_S = 30.0
 """A fit with less time than this is left out [s]; a rule of thumb."""
 START_SHARE = 2.0
 """The start's validation, of bicubic interpolation too, in validations; rounded up."""
-VALIDATION_SHARE = 0.2
-"""Most of the time that validations may take, without the start's; a rule of thumb."""
 ENDS_SHARE = 0.25
 """Most of the time that the validations at start and end may take; a rule of thumb.
 

@@ -17,7 +17,13 @@ from realesrgan_paddle.models.weights.catalogue import is_released, released_hin
 from realesrgan_paddle.serve.tunes import Tunes
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.image_headers import read_checked_header
-from realesrgan_paddle.utils.images import eight_bits, read_image, write_image
+from realesrgan_paddle.utils.images import (
+    eight_bits,
+    read_image,
+    size_of,
+    size_text,
+    write_image,
+)
 
 TILE = 512
 """Longest side of a tile: memory does not grow with the picture (docs/inference.md)."""
@@ -183,7 +189,8 @@ class Service:
             upscaler.before_tile = partial(check_awaited, is_awaited)
             large = upscaler(image)
             seconds = time.perf_counter() - start
-        text = f"{_size(image)} to {_size(large)} pixels, {seconds:.1f} s"
+        before, after = size_text(size_of(image)), size_text(size_of(large))
+        text = f"{before} to {after} pixels, {seconds:.1f} s"
         return _written(image, large, folder, path.stem, text)
 
     def _upscaler(self, model: str) -> Upscaler:
@@ -242,11 +249,6 @@ def _shown_size(width: int, height: int) -> tuple[int, int]:
     shown_width = round(width * factor)
     shown_height = round(height * factor)
     return max(1, shown_width), max(1, shown_height)
-
-
-def _size(image: np.ndarray) -> str:
-    height, width = image.shape[:2]
-    return f"{width}x{height}"
 
 
 def _without_folder(error: UserError, path: Path) -> str:

@@ -16,11 +16,10 @@ from pydantic import (
 from pydantic.dataclasses import dataclass
 
 from realesrgan_paddle.data.loading.hold_out import HeldOutNames
-from realesrgan_paddle.training.pace import Pace
+from realesrgan_paddle.training.pace import Number, Pace
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.runlog.training_state import TrainingState
 
-Number = Annotated[int, Field(strict=True, ge=0)]
 Finite = Annotated[StrictFloat, Field(allow_inf_nan=False)]
 RecordedFigures = dict[StrictStr, dict[StrictStr, dict[StrictStr, Finite]]]
 NO_OTHERS = ConfigDict(extra="forbid")

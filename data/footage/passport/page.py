@@ -5,6 +5,7 @@ from typing import Literal
 
 from realesrgan_paddle.data.footage.passport.passport import MIDDLE, Box, Passport
 from realesrgan_paddle.data.footage.passport.verdict import UNWANTED, quantizer_text
+from realesrgan_paddle.utils.images import size_text
 from realesrgan_paddle.utils.report.gallery import About
 
 FEW_KEPT = 3
@@ -13,8 +14,7 @@ FEW_KEPT = 3
 
 def summary_line(passport: Passport) -> str:
     """Return one line about a source: verdict, main figures, reasons."""
-    width, height = passport.size
-    figures = [f"{width}x{height}"]
+    figures = [size_text(passport.size)]
     if passport.key_bits_per_pixel is not None:
         figures.append(f"{passport.key_bits_per_pixel:.2f} bit/pixel in key frames")
     if passport.quantizer:
@@ -102,7 +102,7 @@ def _plain(reason: str) -> str:
 def _rows(passport: Passport) -> Iterator[tuple[str, str]]:
     """Yield label and value of all that is known of a source."""
     yield "file", passport.source
-    yield "size", _by(passport.size)
+    yield "size", size_text(passport.size)
     yield "true size", _true_size(passport)
     yield "detail ends", _figure(passport.detail_ends, 2, " cycles/pixel")
     yield "codec", passport.codec
@@ -136,11 +136,6 @@ def _true_size(passport: Passport) -> str:
     if true is None:
         return "not enlarged, as far as can be told"
     return f"{true.width}x{true.height} ({true.how})"
-
-
-def _by(size: tuple[int, int]) -> str:
-    width, height = size
-    return f"{width}x{height}"
 
 
 def _borders(passport: Passport) -> str:

@@ -15,9 +15,7 @@ from realesrgan_paddle.data.footage.screen.overlays import Overlay
 from realesrgan_paddle.data.footage.screen.side_fill import Sides
 from realesrgan_paddle.data.sets.manifest import KEPT, Record
 from realesrgan_paddle.utils.crops import Crop
-
-Size = tuple[int, int]
-"""Width and height [pixels]."""
+from realesrgan_paddle.utils.images import Size
 
 Box = tuple[int, int, int, int]
 """In the video's frame [pixels]: x, y, width, height."""

@@ -16,6 +16,7 @@ from realesrgan_paddle.data.footage.passport.resampling import GRID, Trace, band
 from realesrgan_paddle.data.footage.screen.borders import content_box
 from realesrgan_paddle.data.footage.video import Sampling, SourceVideo, frames
 from realesrgan_paddle.utils.crops import Crop
+from realesrgan_paddle.utils.images import Size
 
 MAX_FRAMES = 8
 """Frames of a source that are looked at; from 8 on the answers hardly change."""
@@ -28,9 +29,6 @@ BAR_EDGE = 4
 
 SOFT_BANDWIDTH = 0.3
 """Cycles/pixel below which detail is called soft; a true source has 0.36 to 0.46."""
-
-Size = tuple[int, int]
-"""Width and height [pixels]."""
 
 
 @dataclass(frozen=True)

@@ -219,7 +219,7 @@ def _bar(shares: np.ndarray) -> _Bar:
     mean = shares.mean(axis=0)
 
     # The picture begins behind the last line without text, if there is an edge.
-    for run in (_leading_count(behind_text), _leading_count(clean)):
+    for run in (leading_count(behind_text), leading_count(clean)):
         lines = np.flatnonzero(mean[:run] > MIN_CLEAN_SHARE - 0.02)
         height = int(lines[-1]) + 1 if len(lines) else 0
         behind_edge = height + SOFT_EDGE
@@ -231,7 +231,7 @@ def _bar(shares: np.ndarray) -> _Bar:
             soft_edge = _soft_edge(mean[height:])
             return _Bar(height, height + soft_edge, drop)
 
-    height = _leading_count(clean)
+    height = leading_count(clean)
     if not height:
         return NO_BAR
     return _Bar(height, height + SOFT_EDGE, 0.0)
@@ -251,7 +251,7 @@ def _soft_edge(mean: np.ndarray) -> int:
     """
     ahead = mean[: MAX_SOFT_EDGE + 1]
     falling = np.diff(ahead) < -0.05
-    return max(SOFT_EDGE, _leading_count(falling) + 1)
+    return max(SOFT_EDGE, leading_count(falling) + 1)
 
 
 def _lines(luma: np.ndarray) -> Lines:
@@ -286,7 +286,7 @@ def _share_like_edge(luma: np.ndarray) -> tuple[np.ndarray, bool]:
     return share[:, 0] / 255, not is_colored
 
 
-def _leading_count(flags: np.ndarray) -> int:
+def leading_count(flags: np.ndarray) -> int:
     """Return how many flags are set before the first one that is not."""
     if flags.all():
         return len(flags)

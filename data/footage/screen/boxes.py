@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from realesrgan_paddle.data.footage.screen.gradients import Size
 from realesrgan_paddle.utils.crops import Crop
+from realesrgan_paddle.utils.images import Size
 
 # Where no source is named, the value was chosen on the synthetic clips of tests/footage,
 # whose overlays are known. Lengths are in pixels of the analysis grid.

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 
 from realesrgan_paddle.utils.crops import Crop
+from realesrgan_paddle.utils.images import Size
 
 ANALYSIS_HEIGHT = 480
 """Height [pixels] to which frames are downscaled.
@@ -32,9 +33,6 @@ MIN_BLOCK_AGREEMENT = 0.3
 
 Measured over whole frames: 0.3 to 0.8 for a still camera, -0.02 to 0.2 for others.
 """
-
-Size = tuple[int, int]
-"""Width and height [pixels]."""
 
 
 def grid_size(width: int, height: int) -> Size:

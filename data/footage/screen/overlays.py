@@ -9,7 +9,6 @@ import numpy as np
 from realesrgan_paddle.data.footage.screen.boxes import in_frame, overlap, union
 from realesrgan_paddle.data.footage.screen.evidence import MIN_FRAMES, Evidence
 from realesrgan_paddle.data.footage.screen.gradients import (
-    Size,
     Sketch,
     clear_borders,
     gradient_directions,
@@ -19,6 +18,7 @@ from realesrgan_paddle.data.footage.screen.gradients import (
 from realesrgan_paddle.data.footage.screen.ticker import ticker_boxes
 from realesrgan_paddle.data.footage.views.features import HashIndex, perceptual_hash
 from realesrgan_paddle.utils.crops import Crop
+from realesrgan_paddle.utils.images import Size
 
 # Where no source is named, the value was chosen on the synthetic clips of tests/footage,
 # whose overlays are known.

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from realesrgan_paddle.data.footage.screen.borders import leading_count
 from realesrgan_paddle.data.footage.screen.evidence import MIN_FRAMES
 from realesrgan_paddle.utils.crops import Crop
 
@@ -109,8 +110,8 @@ def _band_around(strip: Crop, stack: np.ndarray) -> tuple[Crop, int]:
     middle = strip.y + strip.height // 2
     downwards = in_band[middle:]
     upwards = in_band[: middle + 1][::-1]
-    rows_above = _leading_count(upwards)
-    rows_below = _leading_count(downwards)
+    rows_above = leading_count(upwards)
+    rows_below = leading_count(downwards)
     top = middle + 1 - rows_above
     bottom = middle + rows_below
 
@@ -121,13 +122,6 @@ def _band_around(strip: Crop, stack: np.ndarray) -> tuple[Crop, int]:
         bottom -= 1
     band = Crop(strip.x, top, strip.width, bottom - top)
     return band, color
-
-
-def _leading_count(flags: np.ndarray) -> int:
-    """Return how many flags are set before the first one that is not."""
-    if flags.all():
-        return len(flags)
-    return int(np.argmin(flags))
 
 
 def _background(stack: np.ndarray, color: int) -> np.ndarray:
