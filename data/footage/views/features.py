@@ -148,18 +148,26 @@ class Alignment:
 
 def find_corners(luma: np.ndarray, masked: Sequence[Crop] = ()) -> Corners:
     """Return the corners of a picture, uint8 (H, W), outside the boxes `masked`."""
+    detector = cv2.ORB.create(
+        MAX_CORNERS, SCALE_STEP, SCALES, fastThreshold=FAST_THRESHOLD
+    )
+    return detect(detector, luma, masked)
+
+
+def detect(
+    detector: cv2.Feature2D, luma: np.ndarray, masked: Sequence[Crop]
+) -> Corners:
+    """Return a detector's corners of a picture; see `find_corners`."""
     mask = np.full(luma.shape, 255, np.uint8)
     for box in masked:
         box.of(mask)[...] = 0
 
-    detector = cv2.ORB.create(
-        MAX_CORNERS, SCALE_STEP, SCALES, fastThreshold=FAST_THRESHOLD
-    )
-    corners, descriptors = detector.detectAndCompute(luma, mask)
+    corners, found = detector.detectAndCompute(luma, mask)
     points = np.array([corner.pt for corner in corners], np.float32).reshape(-1, 2)
-    if descriptors is None:
-        descriptors = np.empty((0, 32), np.uint8)
-    return Corners(points, descriptors, luma.shape[1::-1])
+    if found is None:
+        found = np.empty((0, detector.descriptorSize()))
+    # SIFT's are whole numbers up to 255, too.
+    return Corners(points, found.astype(np.uint8), luma.shape[1::-1])
 
 
 def align(one: Corners, other: Corners) -> Alignment | None:

@@ -21,6 +21,7 @@ from realesrgan_paddle.data.footage.views.features import (
     Alignment,
     Corners,
     align,
+    detect,
     fit,
     two_best,
 )
@@ -198,17 +199,8 @@ def keep_unseen(
 
 def find_sift_corners(luma: np.ndarray, masked: Sequence[Crop] = ()) -> Corners:
     """Return SIFT corners of a picture, uint8 (H, W), outside the boxes `masked`."""
-    mask = np.full(luma.shape, 255, np.uint8)
-    for box in masked:
-        box.of(mask)[...] = 0
-
     detector = cv2.SIFT.create(MAX_SIFT_CORNERS, contrastThreshold=MIN_CONTRAST)
-    corners, found = detector.detectAndCompute(luma, mask)
-    points = np.array([corner.pt for corner in corners], np.float32).reshape(-1, 2)
-    if found is None:
-        found = np.empty((0, np.prod(BINS)))
-    # OpenCV's values are whole numbers up to 255.
-    return Corners(points, found.astype(np.uint8), luma.shape[1::-1])
+    return detect(detector, luma, masked)
 
 
 def align_sift(one: Corners, other: Corners) -> Alignment | None:
