@@ -192,7 +192,12 @@ class FFmpegRun:
     """
 
     def __init__(
-        self, output: Any, name: Path, watch: Callable[[str], None], *, minutes: float
+        self,
+        output: Any,
+        name: Path,
+        watch: Callable[[str], None] | None = None,
+        *,
+        minutes: float,
     ) -> None:
         self.name = name
         self.errors: list[str] = []
@@ -281,7 +286,8 @@ class FFmpegRun:
             error = _ERROR.match(line)
             if error and len(self.errors) < MAX_ERRORS:
                 self.errors.append(error[1])
-            self._watch(line)
+            if self._watch is not None:
+                self._watch(line)
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ def read_packets(path: Path) -> Packets:
     rows: list[tuple[float, int, bool]] = []
     codec = "unknown"
     try:
-        with FFmpegRun(output, path, lambda line: None, minutes=MAX_MINUTES) as run:
+        with FFmpegRun(output, path, minutes=MAX_MINUTES) as run:
             tick = 0.0
             for raw in run.stdout:
                 line = raw.decode(errors="replace")

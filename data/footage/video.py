@@ -205,7 +205,7 @@ def frame_at(
     video = video_input(path, start=seconds, drop_damaged=True)
     video = _progressive(video, order, pulldown).filter("select", "gte(t,-0.0005)")
     output = _ppm_output(video.filter("trim", end_frame=1), info)
-    with FFmpegRun(output, path, lambda line: None, minutes=AT_MINUTES) as run:
+    with FFmpegRun(output, path, minutes=AT_MINUTES) as run:
         image = next(_read_ppm(run.stdout, path), None)
     return None if image is None else Frame(seconds, image)
 

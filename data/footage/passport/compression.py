@@ -174,16 +174,12 @@ def _block_qp(path: Path, start: float | None) -> float | None:
         video, "pipe:1", format="rawvideo", **{"frames:v": BLOCK_FRAMES}
     )
     try:
-        with FFmpegRun(output, path, _ignore, minutes=MAX_MINUTES) as run:
+        with FFmpegRun(output, path, minutes=MAX_MINUTES) as run:
             painted = run.stdout.read(BLOCK_FRAMES * SAMPLES**2)
             run.finish()
     except UserError:
         return None
     return fmean(painted) * 31 / 128 if painted else None
-
-
-def _ignore(line: str) -> None:
-    """Take no notice of what ffmpeg prints."""
 
 
 def _qp(name: str, value: float) -> float:
