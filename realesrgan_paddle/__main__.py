@@ -71,7 +71,7 @@ NOT_IN_TOOLS = {
 }
 """The modules of commands that no script of tools/ starts."""
 
-SMALL_PRODUCTS = ("frames", "set", "upscale", "infer", "predict")
+SMALL_PRODUCTS = ("frames", "clips", "set", "upscale", "infer", "predict")
 """Commands whose products of matrices, if any, are too small for several threads."""
 
 

@@ -10,10 +10,9 @@ if __name__ == "__main__":  # before all that takes time to import
 
     end_at_once()
 
-if __name__ == "__main__":  # before numpy is imported
     from realesrgan_paddle.utils.machine.devices import use_one_blas_thread
 
-    use_one_blas_thread()
+    use_one_blas_thread()  # before numpy is imported
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -17,6 +17,7 @@ from realesrgan_paddle.__main__ import (
     COMMANDS,
     MORE_COMMANDS,
     NOT_IN_TOOLS,
+    SMALL_PRODUCTS,
     main,
     module_of,
 )
@@ -56,6 +57,12 @@ def test_every_tool_is_a_command():
     tools = {f"realesrgan_paddle.tools.{name}" for name in TOOLS}
     assert modules == tools | set(NOT_IN_TOOLS.values())
     assert not COMMANDS.keys() & MORE_COMMANDS
+
+
+def test_a_script_and_its_command_multiply_in_as_many_threads():
+    scripts = (ROOT / "tools").glob("*.py")
+    in_one = {path.stem for path in scripts if "use_one_blas" in path.read_text()}
+    assert {SHORT_NAMES.get(name, name) for name in in_one} == set(SMALL_PRODUCTS)
 
 
 def test_help_lists_them_and_the_present_names_go_on_working(monkeypatch, capsys):
