@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from realesrgan_paddle.commands.upscale_flags import UpscaleFlags
 from realesrgan_paddle.commands.upscale_inputs import (
@@ -18,9 +19,13 @@ from realesrgan_paddle.inference.pictures.files import TakenFiles
 from realesrgan_paddle.inference.pictures.record import Record, check_report, reported
 from realesrgan_paddle.inference.pictures.upscale_files import upscale_files
 from realesrgan_paddle.inference.runners.runner import Runner
+from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.utils.cli import say
 from realesrgan_paddle.utils.jobs import report_failures
 from realesrgan_paddle.utils.next_steps import command_line, without_flags
+
+if TYPE_CHECKING:
+    from realesrgan_paddle.commands.upscale_videos import VideoRecord
 
 
 def upscale(
@@ -54,51 +59,60 @@ def upscale(
         videos = {path: VideoRecord(path) for path in inputs.videos}
 
     records = [*videos.values(), *pictures.values()]
-    taken = TakenFiles(all_inputs, spares=spares_names(flags))
-    outputs: dict[Path, None] = {}
-    earlier = 0
     with reported(flags.report, records, flags.model_path):
         if flags.sharing:
             SharedRun(upscaler, inputs, flags, {**pictures, **videos}).run(reopen)
-        for found in inputs.found:
-            results = results_of(found, flags, runner.scale)
-            outputs[results.output] = None
-            if flags.sharing:
-                continue
-            if found.pictures:
-                own = [pictures[path] for path in found.pictures]
-                settings = picture_settings(flags, results)
-                upscale_files(
-                    upscaler,
-                    found.pictures,
-                    results.output,
-                    settings,
-                    root=results.root,
-                    records=own,
-                    taken=taken,
-                    earlier=earlier,
-                    total=len(pictures),
-                )
-                earlier += len(own)
-            if found.videos:
-                from realesrgan_paddle.commands.upscale_videos import upscale_videos
+        else:
+            _upscale_here(upscaler, inputs, flags, pictures, videos)
 
-                films = [videos[path] for path in found.videos]
-                upscale_videos(upscaler, films, results, flags, taken)
-
-    skipped = sum(record.status == "skipped" for record in pictures.values())
-    if skipped and not flags.sharing:
-        say(
-            f"results left as they are, because they were there before: {skipped}; "
-            f"{how_anew(flags, 'them')}"
-        )
     failed = [record for record in records if record.error is not None]
     kind = "files" if inputs.videos else "images"
     if len(all_inputs) > 1 or not inputs.videos:
         done = len(all_inputs) - len(failed)
-        where = " and ".join(map(str, outputs))
-        say(f"{done} of {len(all_inputs)} {kind} are in {where}")
+        places = (results_of(found, flags, runner.scale) for found in inputs.found)
+        outputs = dict.fromkeys(str(place.output) for place in places)
+        say(f"{done} of {len(all_inputs)} {kind} are in {' and '.join(outputs)}")
     return report_failures(f"{record.input}: {record.error}" for record in failed)
+
+
+def _upscale_here(
+    upscaler: Upscaler,
+    inputs: Inputs,
+    flags: UpscaleFlags,
+    pictures: dict[Path, Record],
+    videos: "dict[Path, VideoRecord]",
+) -> None:
+    """Upscale in this process; note what became of each file in its record."""
+    taken = TakenFiles([*inputs.pictures, *inputs.videos], spares=spares_names(flags))
+    earlier = 0
+    for found in inputs.found:
+        results = results_of(found, flags, upscaler.scale)
+        if found.pictures:
+            own = [pictures[path] for path in found.pictures]
+            upscale_files(
+                upscaler,
+                found.pictures,
+                results.output,
+                picture_settings(flags, results),
+                root=results.root,
+                records=own,
+                taken=taken,
+                earlier=earlier,
+                total=len(pictures),
+            )
+            earlier += len(own)
+        if found.videos:
+            from realesrgan_paddle.commands.upscale_videos import upscale_videos
+
+            films = [videos[path] for path in found.videos]
+            upscale_videos(upscaler, films, results, flags, taken)
+
+    skipped = sum(record.status == "skipped" for record in pictures.values())
+    if skipped:
+        say(
+            f"results left as they are, because they were there before: {skipped}; "
+            f"{how_anew(flags, 'them')}"
+        )
 
 
 def after_videos(
