@@ -247,8 +247,6 @@ class SegmentMaker:
     ) -> Stream[RGBFrame]:
         """Write the segments; yield each frame when it is encoded."""
         upscaled = self._upscaled(segments, parts, kept)
-        # On a CPU the two take turns: an encoder that takes a core from the network's
-        # threads costs more than it hides, for they wait for each other many times a frame.
         if self._on_gpu:
             upscaled = prefetch(upscaled, size=QUEUED)
         with closing(upscaled):

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -86,28 +87,32 @@ def write_shared_lq_folder(
             todo.append(row)
 
     failures: dict[str, str] = {}
-    threads = sharing.threads()
-    work = Degrading(options, threads)
+    work = Degrading(options, sharing.threads())
     size = sharing.batch_size(len(todo))
     batches = (todo[first : first + size] for first in range(0, len(todo), size))
     try:
         with tqdm(total=len(todo), unit="image", disable=None) as bar:
-            for batch, done in sharing.done(work, batches, threads):
-                results = (
-                    [str(done)] * len(batch) if isinstance(done, UserError) else done
-                )
-                for row, result in zip(batch, results, strict=True):
-                    if isinstance(result, Row):
-                        add_row(manifest, result)
-                    else:
-                        failures[row.source] = result
-                    bar.update()
+            for row, result in _rows_done(work, batches, sharing):
+                if isinstance(result, Row):
+                    add_row(manifest, result)
+                else:
+                    failures[row.source] = result
+                bar.update()
     finally:
         remove_leftovers(save_dir)
 
     missing = {Path(source) for source in failures}
     lines = [failures[row.source] for row in todo if row.source in failures]
     return lq_folder(options, save_dir, targets, missing, len(todo), lines)
+
+
+def _rows_done(
+    work: Degrading, batches: Iterable[Rows], sharing: Sharing
+) -> Iterator[tuple[Row, Row | str]]:
+    """Yield each row with what became of it."""
+    for batch, done in sharing.done(work, batches, work.threads):
+        results = [str(done)] * len(batch) if isinstance(done, UserError) else done
+        yield from zip(batch, results, strict=True)
 
 
 def _is_whole(row: Row, noted: Row | None) -> bool:

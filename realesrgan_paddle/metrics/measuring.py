@@ -93,15 +93,7 @@ def measure_sets(
             _begin_clip(runs)
             for (pair, read), following in with_next(_read(data, rules, degrade)):
                 try:
-                    if isinstance(read, Exception):
-                        raise read
-                    lq, gt = read
-                    after = _frame_after(lq, following)
-                    results = {
-                        name: _run(run, lq, after, rules.scale, of_clip=bool(clip))
-                        for name, run in runs.items()
-                    }
-                    images = Upscaled(lq, gt, results)
+                    images = _upscaled(read, following, runs, rules, of_clip=bool(clip))
                     found = _measured(pair, images, metrics, clip)
                     if distances:
                         distances.add(images)
@@ -121,8 +113,9 @@ def measure_sets(
     return measured
 
 
-Read = tuple[Pair, tuple[np.ndarray, np.ndarray] | Exception]
-"""An image of a set with its ground truth, or why it cannot be read."""
+Images = tuple[np.ndarray, np.ndarray] | Exception
+"""A low-quality image with its ground truth, or why they cannot be read."""
+Read = tuple[Pair, Images]
 
 
 def _read(data: DataSet, rules: Rules, degrade: Degrade | None) -> Iterator[Read]:
@@ -131,6 +124,26 @@ def _read(data: DataSet, rules: Rules, degrade: Degrade | None) -> Iterator[Read
             yield pair, read_pair(pair, rules.scale, degrade, rules.size)
         except (UserError, OSError) as error:
             yield pair, error
+
+
+def _upscaled(
+    read: Images,
+    following: Read | None,
+    runs: Mapping[str, Run],
+    rules: Rules,
+    *,
+    of_clip: bool,
+) -> Upscaled:
+    """Return the results of all methods; raises why the image cannot be read."""
+    if isinstance(read, Exception):
+        raise read
+    lq, gt = read
+    after = _frame_after(lq, following)
+    results = {
+        name: _run(run, lq, after, rules.scale, of_clip=of_clip)
+        for name, run in runs.items()
+    }
+    return Upscaled(lq, gt, results)
 
 
 def _frame_after(lq: np.ndarray, following: Read | None) -> np.ndarray | None:
