@@ -22,6 +22,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import ClassVar
 
 from realesrgan_paddle.commands.choose_network import open_network
 from realesrgan_paddle.commands.upscale import after_videos, upscale
@@ -46,6 +47,8 @@ from realesrgan_paddle.utils.next_steps import print_next
 @dataclass(frozen=True, kw_only=True)
 class Flags(UpscaleFlags):
     """The flags of this command."""
+
+    how_anew: ClassVar[str] = "--overwrite makes {} anew"
 
     output: str | None = setting(
         None,

@@ -6,12 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from realesrgan_paddle.commands.upscale_flags import UpscaleFlags
-from realesrgan_paddle.commands.upscale_inputs import (
-    Inputs,
-    how_anew,
-    results_of,
-    spares_names,
-)
+from realesrgan_paddle.commands.upscale_inputs import Inputs, results_of, spares_names
 from realesrgan_paddle.commands.upscale_rows import open_upscaler, picture_settings
 from realesrgan_paddle.commands.upscale_shared import SharedRun
 from realesrgan_paddle.commands.what_follows import after_part, after_video
@@ -111,7 +106,7 @@ def _upscale_here(
     if skipped:
         say(
             f"results left as they are, because they were there before: {skipped}; "
-            f"{how_anew(flags, 'them')}"
+            f"{flags.how_anew.format('them')}"
         )
 
 

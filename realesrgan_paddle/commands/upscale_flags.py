@@ -3,7 +3,7 @@
 import argparse
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from realesrgan_paddle.commands.shared_work import Sharing
 from realesrgan_paddle.inference.open_runner import ENGINES, PRECISIONS
@@ -46,7 +46,13 @@ def _suffix(text: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class UpscaleFlags:
-    """The flags of these commands, with Real-ESRGAN's names and meanings where it has them."""
+    """The flags of these commands, with Real-ESRGAN's names and meanings where it has them.
+
+    Attributes:
+        how_anew: what makes results anew that are there; the braces hold "it" or "them".
+    """
+
+    how_anew: ClassVar[str] = "leave out --skip_existing to make {} anew"
 
     input: list[str] = setting(
         ..., "images, videos, or folders of these", also=("-i",), takes_words=True

@@ -199,13 +199,6 @@ def spares_names(flags: UpscaleFlags) -> bool:
     return flags.skip_existing and (output.is_dir() or not is_file)
 
 
-def how_anew(flags: UpscaleFlags, what: str) -> str:
-    """Return what makes results anew that are there: `what` is "it" or "them"."""
-    if hasattr(flags, "overwrite"):
-        return f"--overwrite makes {what} anew"
-    return f"leave out --skip_existing to make {what} anew"
-
-
 def results_of(found: Found, flags: UpscaleFlags, scale: float) -> Results:
     """Return where the results of one place go.
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from realesrgan_paddle.commands.upscale_flags import UpscaleFlags
-from realesrgan_paddle.commands.upscale_inputs import Results, how_anew
+from realesrgan_paddle.commands.upscale_inputs import Results
 from realesrgan_paddle.commands.video_previews import show_preview, summary
 from realesrgan_paddle.data.footage.video_names import is_video_name
 from realesrgan_paddle.inference.pictures.files import TakenFiles, is_written
@@ -106,7 +106,7 @@ def _upscale_one(
         record.output, record.status = target, "skipped"
         say(
             f"{record.input.name}: {target} was there before, and is left as it is; "
-            f"{how_anew(flags, 'it')}"
+            f"{flags.how_anew.format('it')}"
         )
         return
 
