@@ -19,7 +19,7 @@ from realesrgan_paddle.utils.errors import (
 )
 from realesrgan_paddle.utils.parser import HELP_ALL, Parser
 from realesrgan_paddle.utils.signals import (
-    end_with_parent,
+    end_with_command,
     exit_in_callback,
     hangup_signals,
     ignore_signals,
@@ -185,7 +185,7 @@ def run(main: Callable[[], int]) -> NoReturn:
             # Such as a Chinese name on a terminal that knows ASCII only.
             stream.reconfigure(errors="backslashreplace")
     _handle_signals()
-    end_with_parent()
+    end_with_command()
     try:
         code = main()
     except UserError as error:

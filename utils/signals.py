@@ -191,7 +191,7 @@ def wait_for_end_of(parent: int) -> None:
         time.sleep(LOOKS_EVERY)
 
 
-def end_with_parent() -> None:
+def end_with_command() -> None:
     """End as by SIGTERM once the command that started this one was killed; see `PARENT`."""
     parent = os.environ.pop(PARENT, "")
     if not parent.isdecimal():

@@ -19,7 +19,7 @@ from realesrgan_paddle.utils.cli import named_value
 from realesrgan_paddle.utils.crops import Crop
 from realesrgan_paddle.utils.images import enlarge, read_rgb8, write_image
 from realesrgan_paddle.utils.machine.devices import start_paddle
-from realesrgan_paddle.utils.report.contact_sheet import Panel, Row, contact_sheet
+from realesrgan_paddle.utils.report.contact_sheet import Panel, SheetRow, contact_sheet
 
 KIND = "H.264, CRF 28"
 SIDE = 208
@@ -49,7 +49,7 @@ def main() -> None:
             results[label] = upscaler(lq, outscale=SCALE)
         results["ground truth"] = gt
         panels = [Panel(label, shown.of(each)) for label, each in results.items()]
-        rows.append(Row(path.name, panels))
+        rows.append(SheetRow(path.name, panels))
     write_image(args.output, contact_sheet(rows, [], args.headline))
 
 

@@ -37,7 +37,7 @@ from realesrgan_paddle.utils.metrics.temporal_consistency import (
     StepMetrics,
 )
 from realesrgan_paddle.utils.metrics.temporal_steps import Frame
-from realesrgan_paddle.utils.report.contact_sheet import Panel, Row, contact_sheet
+from realesrgan_paddle.utils.report.contact_sheet import Panel, SheetRow, contact_sheet
 
 FRAMES = 40
 SCALE = 4
@@ -206,9 +206,9 @@ def sheet(
     return contact_sheet(rows, [], name, lines_of_text)
 
 
-def panels(title: str, images: Mapping[str, np.ndarray]) -> Row:
+def panels(title: str, images: Mapping[str, np.ndarray]) -> SheetRow:
     """Return a row of one image for each method."""
-    return Row(title, [Panel(method, image) for method, image in images.items()])
+    return SheetRow(title, [Panel(method, image) for method, image in images.items()])
 
 
 def tables(folder: Path, condition: str) -> list[str]:

@@ -19,7 +19,7 @@ from realesrgan_paddle.utils.files import atomic_path
 from realesrgan_paddle.utils.images import read_image, write_image
 from realesrgan_paddle.utils.report.contact_sheet import (
     Panel,
-    Row,
+    SheetRow,
     contact_sheet,
     evenly_spaced,
     rows_of,
@@ -106,7 +106,7 @@ def write_sheet(
     name = output.parent.name if output.name == FRAMES else output.name
     headline = f"{name}: {kept} of {total} frames kept"
 
-    rows: list[Row] = []
+    rows: list[SheetRow] = []
     for title, records in groups.items():
         rows += _rows(title, records, sheet)
     write_image(sheet / "contact_sheet.png", contact_sheet(rows, [], headline))
@@ -162,7 +162,7 @@ def _shown_frames(output: Path, sheet: Path) -> Groups:
     return {title: groups[title] for title in sorted(groups, key=rank)}
 
 
-def _rows(title: str, records: Sequence[Record], sheet: Path) -> list[Row]:
+def _rows(title: str, records: Sequence[Record], sheet: Path) -> list[SheetRow]:
     """Return the rows of one section of the contact sheet."""
     shown = evenly_spaced(records, COLUMNS * MAX_ROWS)
     panels = [_panel(record, sheet) for record in shown]

@@ -32,7 +32,7 @@ from realesrgan_paddle.utils.images import read_rgb, to_uint8, write_image
 from realesrgan_paddle.utils.jobs import run_each
 from realesrgan_paddle.utils.report.contact_sheet import (
     Panel,
-    Row,
+    SheetRow,
     contact_sheet,
     evenly_spaced,
 )
@@ -349,11 +349,11 @@ def write_windows(
     rows = []
     for title, windows in (("real", real), ("synthetic", synthetic)):
         panels = [Panel("", _enlarged(windows[place], ENLARGED)) for place in places]
-        rows.append(Row(title, panels))
+        rows.append(SheetRow(title, panels))
     write_image(path, contact_sheet(rows, [], headline, list(lines)))
 
 
-def _row(path: Path, options: LQConfig) -> Row:
+def _row(path: Path, options: LQConfig) -> SheetRow:
     scale = options.scale
     name = source_name(path, Path(options.dataroot_gt))
     gt = read_gt(path, scale)
@@ -368,7 +368,7 @@ def _row(path: Path, options: LQConfig) -> Row:
         Panel("LQ", _in_top_left(small, large.shape)),
     ]
     _, params = lq_params(name, options)
-    return Row(f"{name}: {params}", panels)
+    return SheetRow(f"{name}: {params}", panels)
 
 
 def _in_top_left(image: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -28,7 +28,7 @@ from realesrgan_paddle.utils.images import read_image, write_image
 from realesrgan_paddle.utils.jobs import run_each
 from realesrgan_paddle.utils.report.contact_sheet import (
     Panel,
-    Row,
+    SheetRow,
     contact_sheet,
     evenly_spaced,
     rows_of,
@@ -176,7 +176,7 @@ def _write_sheet(folder: Path, choice: PatchChoice) -> Path | None:
     Of more patches than there is room for, evenly spaced ones are shown.
     """
     titles = sorted(choice.examples, key=lambda title: title != CHOSEN)
-    rows: list[Row] = []
+    rows: list[SheetRow] = []
     for title in titles:
         is_chosen = title == CHOSEN
         all_of_them = choice.examples[title]
@@ -193,7 +193,7 @@ def _write_sheet(folder: Path, choice: PatchChoice) -> Path | None:
     return path
 
 
-def _rows(title: str, examples: Sequence[Example]) -> list[Row]:
+def _rows(title: str, examples: Sequence[Example]) -> list[SheetRow]:
     """Return the rows of panels of one reason; frames that are gone are left out."""
     panels: list[Panel] = []
     for example in examples:

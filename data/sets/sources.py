@@ -57,7 +57,7 @@ Result = TypeVar("Result")
 def is_stored(path: str | Path) -> bool:
     """Return whether a path leads into a shard or to object storage."""
     return _STORED.search(Path(path).as_posix()) is not None and bool(
-        is_url(path) or _shard_of(Path(path))
+        in_storage(path) or _shard_of(Path(path))
     )
 
 
@@ -81,7 +81,7 @@ def read_bytes(path: str | Path) -> bytes:
         raise UserError(f"{path}: larger than {LARGEST_FILE >> 30} GiB")
     if size == 0:
         return b""
-    if is_url(tar):
+    if in_storage(tar):
         return ask_storage(
             tar, lambda fs, url: fs.cat_file(url, start=offset, end=offset + size)
         )
@@ -137,7 +137,7 @@ def list_source(root: Path) -> ImageList:
     Raises:
         UserError: it does not exist, a shard is damaged, or storage has no image there.
     """
-    if is_url(root):
+    if in_storage(root):
         return _listed_objects(root)
     if root.suffix == ".tar" and root.is_file():
         return _listed_members(root, [""])
@@ -240,12 +240,12 @@ def open_shard(tar: Path) -> Shard:
     Raises:
         UserError: it is no tar, or is damaged.
     """
-    if is_url(tar):
+    if in_storage(tar):
         stamp = stamp_of(ask_storage(tar, lambda fs, url: fs.info(url)))
     else:
         status = tar.stat()
         stamp = f"{status.st_size} {status.st_mtime_ns}"
-    place = tar if is_url(tar) else tar.absolute()
+    place = tar if in_storage(tar) else tar.absolute()
     cached = cache_file("shards", f"{place}\0{stamp}", ".npz")
     try:
         with np.load(cached) as file:
@@ -253,7 +253,7 @@ def open_shard(tar: Path) -> Shard:
     except (OSError, ValueError, KeyError, zipfile.BadZipFile):
         pass  # there is none yet, or it is damaged: made below
 
-    if is_url(tar):
+    if in_storage(tar):
         places = ask_storage(
             tar, lambda fs, url: _places(fs.open(url, block_size=BLOCK), tar)
         )
@@ -307,7 +307,7 @@ def _shard_of(path: Path) -> tuple[Path, str] | None:
     if place < 0:
         return None
     tar = Path(text[: place + 4])
-    if not is_url(tar) and not _is_file(tar):
+    if not in_storage(tar) and not _is_file(tar):
         return None
     return tar, text[place + 5 :]
 
@@ -330,7 +330,7 @@ def stamp_of(info: Mapping[str, Any]) -> str:
     return f"{info.get('size')} {version or info.get('LastModified')}"
 
 
-def is_url(path: str | Path) -> bool:
+def in_storage(path: str | Path) -> bool:
     """Return whether a path is an address in object storage."""
     return _URL.match(Path(path).as_posix()) is not None
 

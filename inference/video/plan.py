@@ -99,7 +99,7 @@ def make_plan(
     Raises:
         UserError: it cannot be made; nothing has been written.
     """
-    check_target(source.path, target)
+    refuse_own_input(source.path, target)
     remarks = list(source.remarks)
     part = choose_part(source, settings, remarks)
     encoding = _encoding(source, target, settings, outscale, remarks)
@@ -153,7 +153,7 @@ def _index(
     return bisect_left(timeline.times, wanted / timeline.time_base)
 
 
-def check_target(source: Path, target: Path) -> None:
+def refuse_own_input(source: Path, target: Path) -> None:
     """Raise UserError if the result would replace its source."""
     if target.exists() and target.samefile(source):
         raise UserError(f"{target}: the input; name another file for the result")

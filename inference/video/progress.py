@@ -14,7 +14,7 @@ SECONDS_BETWEEN_LINES = 60.0
 """Of what is told of a video that takes long."""
 
 
-class Progress:
+class FrameProgress:
     """Tells how far the frames of a video are; a context manager.
 
     Args:
@@ -46,7 +46,7 @@ class Progress:
             disable=not on_terminal,
         )
 
-    def __enter__(self) -> "Progress":
+    def __enter__(self) -> "FrameProgress":
         return self
 
     def __exit__(self, *_: object) -> None:

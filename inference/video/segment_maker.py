@@ -26,7 +26,7 @@ from realesrgan_paddle.inference.video.frame_upscaler import (
 )
 from realesrgan_paddle.inference.video.plan import VideoPlan, estimate
 from realesrgan_paddle.inference.video.prefetch import Stream, prefetch
-from realesrgan_paddle.inference.video.progress import Progress
+from realesrgan_paddle.inference.video.progress import FrameProgress
 from realesrgan_paddle.inference.video.reading.frames import FrameReader, RGBFrame
 from realesrgan_paddle.inference.video.recurrent import (
     carries_state,
@@ -209,7 +209,7 @@ class SegmentMaker:
 
         written = prefetch(self._written(missing, parts, kept))
         name = self._plan.source.path.name
-        bar = Progress(self.outcome.frames, self.outcome.resumed, name, self._say)
+        bar = FrameProgress(self.outcome.frames, self.outcome.resumed, name, self._say)
         with bar, closing(written):
             for frame in written:
                 if frame.index in kept:

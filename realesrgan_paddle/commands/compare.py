@@ -37,7 +37,7 @@ from realesrgan_paddle.utils.images import enlarge, list_images, read_rgb8, writ
 from realesrgan_paddle.utils.metrics.grid_artifact import grid_index
 from realesrgan_paddle.utils.report.contact_sheet import (
     Panel,
-    Row,
+    SheetRow,
     contact_sheet,
     evenly_spaced,
 )
@@ -251,7 +251,7 @@ def _means(found: Metrics, grids: Grids) -> list[Mean]:
 
 def write_comparison(
     done: ImageComparison,
-    rows: Sequence[Row],
+    rows: Sequence[SheetRow],
     names: Sequence[str],
     scale: int,
     summary: Summary,
@@ -337,7 +337,7 @@ def _rows(
     measured: Measured,
     crops: Sequence[Crop],
     metrics: Mapping[str, OpenMetric],
-) -> list[Row]:
+) -> list[SheetRow]:
     """Return the row of the whole image, unless a crop is all of it, and those of crops."""
     height, width = lq.shape[:2]
     whole = Crop(0, 0, width, height)
@@ -360,7 +360,7 @@ def _crop_row(
     measured: Measured,
     crop: Crop,
     metrics: Mapping[str, OpenMetric],
-) -> Row:
+) -> SheetRow:
     """Return the row of a crop, with the metrics of that crop alone."""
     scale = measured.scale
     values: dict[str, ImageMetrics] = {}
@@ -381,7 +381,7 @@ def _row(
     crop: Crop,
     values: Mapping[str, ImageMetrics],
     boxes: Sequence[tuple[float, float, float, float]] = (),
-) -> Row:
+) -> SheetRow:
     """Return the panels of a part: the input's pixels repeated, then each result."""
     scale = measured.scale
     pixels = crop.of(lq).repeat(scale, 0).repeat(scale, 1)
@@ -392,4 +392,4 @@ def _row(
         for metric, value in values.get(method, {}).items():
             notes.append(f"{METRICS[metric].text(value)} {METRICS[metric].label}")
         panels.append(Panel(method, image, ", ".join(notes)))
-    return Row(title, panels, is_whole=bool(boxes), boxes=boxes)
+    return SheetRow(title, panels, is_whole=bool(boxes), boxes=boxes)

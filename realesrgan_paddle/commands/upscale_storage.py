@@ -28,7 +28,7 @@ from realesrgan_paddle.data.footage.video_names import is_video_name
 from realesrgan_paddle.data.sets.sources import (
     address,
     ask_storage,
-    is_url,
+    in_storage,
     key_of,
     objects_below,
     stamp_of,
@@ -104,7 +104,7 @@ def find_stored(flags: UpscaleFlags) -> Stored | None:
 
 
 def _is_storage(place: str) -> bool:
-    return is_url(place) and not place.startswith(("http:", "https:"))
+    return in_storage(place) and not place.startswith(("http:", "https:"))
 
 
 def _check_flags(flags: UpscaleFlags, places: list[str]) -> None:

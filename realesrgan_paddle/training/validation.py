@@ -44,7 +44,7 @@ from realesrgan_paddle.utils.crops import most_different, visible_difference
 from realesrgan_paddle.utils.files import atomic_path
 from realesrgan_paddle.utils.images import enlarge, write_image
 from realesrgan_paddle.utils.metrics.similarity import psnr
-from realesrgan_paddle.utils.report.contact_sheet import Panel, Row, contact_sheet
+from realesrgan_paddle.utils.report.contact_sheet import Panel, SheetRow, contact_sheet
 from realesrgan_paddle.utils.report.image_page import image_page
 from realesrgan_paddle.utils.report.pages import Summary
 from realesrgan_paddle.utils.runlog.experiment import Experiment
@@ -348,10 +348,11 @@ def draw_sheet(
     return contact_sheet(rows, [], headline)
 
 
-def _row(crop: ValidationImage, images: Mapping[str, np.ndarray]) -> Row:
+def _row(crop: ValidationImage, images: Mapping[str, np.ndarray]) -> SheetRow:
     """Return the panels of one crop, with PSNR and the ground truth if it is known."""
     if crop.gt is None:
-        return Row(crop.name, [_panel(label, image) for label, image in images.items()])
+        panels = [_panel(label, image) for label, image in images.items()]
+        return SheetRow(crop.name, panels)
 
     gt = np.ascontiguousarray(crop.gt)
     panels = []
@@ -359,7 +360,7 @@ def _row(crop: ValidationImage, images: Mapping[str, np.ndarray]) -> Row:
         decibels = psnr(np.ascontiguousarray(image), gt, y_channel=True)
         panels.append(_panel(label, image, f"{decibels:.2f} dB"))
     panels.append(_panel("ground truth", gt))
-    return Row(crop.name, panels)
+    return SheetRow(crop.name, panels)
 
 
 def _panel(label: str, image: np.ndarray, note: str = "") -> Panel:

@@ -24,7 +24,7 @@ from realesrgan_paddle.utils.errors import printable
 from realesrgan_paddle.utils.files import atomic_path, make_folder
 from realesrgan_paddle.utils.images import eight_bits, enlarge, write_image
 from realesrgan_paddle.utils.metrics.temporal_consistency import ClipMetrics
-from realesrgan_paddle.utils.report.contact_sheet import Panel, Row
+from realesrgan_paddle.utils.report.contact_sheet import Panel, SheetRow
 from realesrgan_paddle.utils.report.image_page import image_page
 from realesrgan_paddle.utils.report.pages import PAGE
 from realesrgan_paddle.utils.report.video_page import MetricsTable, video_page
@@ -308,7 +308,7 @@ def write_frames_page(
             (c.x / width, c.y / height, c.width / width, c.height / height)
             for c in crops
         ]
-        rows.append(Row(time_code(time), panels, is_whole=True, boxes=boxes))
+        rows.append(SheetRow(time_code(time), panels, is_whole=True, boxes=boxes))
         rows += [_crop_row(before, after, crop) for crop in crops]
 
     text = image_page(
@@ -334,11 +334,11 @@ def _telling_crops(before: np.ndarray, after: np.ndarray) -> list[Crop]:
     return most_different(enlarge(before, scale), after, scale, CROP_SIDE, CROPS)
 
 
-def _crop_row(before: np.ndarray, after: np.ndarray, crop: Crop) -> Row:
+def _crop_row(before: np.ndarray, after: np.ndarray, crop: Crop) -> SheetRow:
     """Return a crop's pixels repeated, beside the upscaled ones."""
     scale = after.shape[0] // before.shape[0]
     pixels = crop.of(before).repeat(scale, 0).repeat(scale, 1)
     result = np.ascontiguousarray(crop.of(after, scale))
     panels = [Panel(INPUT, pixels, repeated=scale), Panel(RESULT, result)]
     title = f"{crop.width}x{crop.height} pixels at ({crop.x}, {crop.y})"
-    return Row(title, panels)
+    return SheetRow(title, panels)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from realesrgan_paddle.utils.crops import most_detailed, sobel_magnitude
-from realesrgan_paddle.utils.report.contact_sheet import Panel, Row, contact_sheet
+from realesrgan_paddle.utils.report.contact_sheet import Panel, SheetRow, contact_sheet
 
 HEIGHT = 256
 """Of the column [pixels], where it has most detail."""
@@ -41,7 +41,7 @@ class TimeSlice:
         assert self._place is not None
         _, column = self._place
         headline = f"column {column} over time"
-        return contact_sheet([Row("", panels)], [], headline)
+        return contact_sheet([SheetRow("", panels)], [], headline)
 
 
 def _detailed_column(frame: np.ndarray) -> tuple[slice, int]:

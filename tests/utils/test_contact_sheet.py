@@ -5,7 +5,7 @@ import numpy as np
 from realesrgan_paddle.utils.report.contact_sheet import (
     MARGIN,
     Panel,
-    Row,
+    SheetRow,
     contact_sheet,
 )
 
@@ -18,7 +18,7 @@ def test_a_long_note_does_not_run_into_its_neighbor():
 
     def sheet(note: str) -> np.ndarray:
         panels = [Panel("released", image, note), Panel("tuned", image, FIGURES)]
-        return contact_sheet([Row("", panels)], [], "")
+        return contact_sheet([SheetRow("", panels)], [], "")
 
     long, empty = sheet(FIGURES), sheet("")
     assert long.shape == empty.shape

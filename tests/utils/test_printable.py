@@ -20,7 +20,7 @@ from realesrgan_paddle.utils.images import write_image
 from realesrgan_paddle.utils.jobs import report_failures
 from realesrgan_paddle.utils.next_steps import shell_join
 from realesrgan_paddle.utils.parser import Parser
-from realesrgan_paddle.utils.report.contact_sheet import Panel, Row, contact_sheet
+from realesrgan_paddle.utils.report.contact_sheet import Panel, SheetRow, contact_sheet
 from realesrgan_paddle.utils.report.gallery import About, GalleryImage, Section, gallery
 from realesrgan_paddle.utils.report.image_page import image_page
 from realesrgan_paddle.utils.runlog.curves import blank_figure, plot_text
@@ -127,7 +127,7 @@ def test_a_terminal_that_knows_ascii_only_gets_escapes(tmp_path):
 def test_pages_sheets_and_plots_show_them(tmp_path):
     name = "".join(HOSTILE_NAMES)
     panel = Panel(name, np.zeros((8, 8, 3), np.uint8), name)
-    rows = [Row(name, [panel])]
+    rows = [SheetRow(name, [panel])]
     page = image_page(
         rows,
         [],

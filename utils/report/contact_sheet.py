@@ -40,7 +40,7 @@ class Panel:
 
 
 @dataclass(frozen=True)
-class Row:
+class SheetRow:
     """Panels that show the same crop of one image."""
 
     title: str
@@ -52,7 +52,7 @@ class Row:
 
 
 def contact_sheet(
-    rows: Sequence[Row],
+    rows: Sequence[SheetRow],
     means: Sequence[Mean],
     headline: str,
     warnings: Sequence[str] = (),
@@ -84,7 +84,7 @@ def contact_sheet(
     return np.array(sheet)
 
 
-def _row_height(row: Row) -> int:
+def _row_height(row: SheetRow) -> int:
     """Return the height of a row: title, labels, panels, notes and a margin."""
     panel = row.panels[0].image
     note_lines = max(1, *(len(_lines_of_note(each)) for each in row.panels))
@@ -105,7 +105,7 @@ def _lines_of_note(panel: Panel) -> list[str]:
     return lines
 
 
-def _panels_width(row: Row) -> int:
+def _panels_width(row: SheetRow) -> int:
     width = 0
     for panel in row.panels:
         width += panel.image.shape[1] + MARGIN
@@ -113,7 +113,7 @@ def _panels_width(row: Row) -> int:
 
 
 def _paste_row(
-    sheet: Image.Image, draw: ImageDraw.ImageDraw, row: Row, top: int
+    sheet: Image.Image, draw: ImageDraw.ImageDraw, row: SheetRow, top: int
 ) -> None:
     """Draw the title at `top`, below it the labels, the panels and their notes."""
     _write(draw, row.title, MARGIN, top)
@@ -136,11 +136,11 @@ def _write(draw: ImageDraw.ImageDraw, text: str, left: int, top: int) -> None:
     draw.text(place, shown, fill=INK, font=font)
 
 
-def rows_of(title: str, panels: Sequence[Panel], columns: int) -> list[Row]:
+def rows_of(title: str, panels: Sequence[Panel], columns: int) -> list[SheetRow]:
     """Return rows of so many panels each, the title above the first row only."""
     rows = []
     for start in range(0, len(panels), columns):
-        rows.append(Row(title, panels[start : start + columns]))
+        rows.append(SheetRow(title, panels[start : start + columns]))
         title = ""
     return rows
 

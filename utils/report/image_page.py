@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from realesrgan_paddle.utils.report.contact_sheet import Panel, Row
+from realesrgan_paddle.utils.report.contact_sheet import Panel, SheetRow
 from realesrgan_paddle.utils.report.metric_formats import Mean
 from realesrgan_paddle.utils.report.pages import (
     NOTHING,
@@ -34,7 +34,7 @@ Encode = Callable[[np.ndarray], tuple[str, bytes]]
 
 
 def image_page(
-    rows: Sequence[Row],
+    rows: Sequence[SheetRow],
     means: Sequence[Mean],
     *,
     headline: str,
@@ -83,7 +83,7 @@ def image_page(
     return whole_page(headline, body, *assets)
 
 
-def _sources(rows: Sequence[Row]) -> tuple[Iterator[str], str]:
+def _sources(rows: Sequence[SheetRow]) -> tuple[Iterator[str], str]:
     """Return the address of each panel's image in turn, and how crops are encoded.
 
     They are lossless where all fit into the bytes of a page, else as good as fits.
@@ -182,7 +182,7 @@ def _options(labels: Sequence[str], chosen: str) -> str:
     return options
 
 
-def _sections(rows: Sequence[Row], sources: Iterator[str]) -> Iterator[str]:
+def _sections(rows: Sequence[SheetRow], sources: Iterator[str]) -> Iterator[str]:
     """Yield the rows; the crops of a whole picture, which follow it, are linked in it."""
     has_wholes = any(row.is_whole for row in rows)
     for number, row in enumerate(rows):
@@ -203,7 +203,7 @@ def _sections(rows: Sequence[Row], sources: Iterator[str]) -> Iterator[str]:
         )
 
 
-def _shown_size(row: Row) -> tuple[int, int]:
+def _shown_size(row: SheetRow) -> tuple[int, int]:
     """Return width and height of a row's pictures on the page: the largest's."""
     height, width = max(panel.image.shape[:2] for panel in row.panels)
     embedded = not any(panel.file for panel in row.panels)
