@@ -18,7 +18,7 @@ from realesrgan_paddle.metrics.table import METRICS, measure_image, open_metric
 from realesrgan_paddle.utils.crops import most_detailed
 from realesrgan_paddle.utils.images import list_images, read_rgb8
 from realesrgan_paddle.utils.machine.devices import start_paddle
-from realesrgan_paddle.utils.report.contact_sheet import evenly_spaced
+from realesrgan_paddle.utils.spaced import evenly_spaced
 
 RATES = range(23, 36, 3)
 SIDE = 256

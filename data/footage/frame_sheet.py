@@ -21,10 +21,10 @@ from realesrgan_paddle.utils.report.contact_sheet import (
     Panel,
     SheetRow,
     contact_sheet,
-    evenly_spaced,
     rows_of,
 )
 from realesrgan_paddle.utils.report.gallery import About, GalleryImage, Section, gallery
+from realesrgan_paddle.utils.spaced import evenly_spaced
 
 FRAMES = "frames"
 """The folder of frames in a set of tools/build_domain_set.py."""

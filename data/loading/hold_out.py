@@ -115,7 +115,7 @@ def hold_out(
     for number, unit in enumerate(units):
         share = crops * (number + 1) // len(units) - crops * number // len(units)
         files = [path for frame in unit for path in frame]
-        validated += _evenly_spaced(files, min(share, len(files)))
+        validated += _middles(files, min(share, len(files)))
 
     excluded = {path for unit in (*units, gaps) for frame in unit for path in frame}
     each = 1
@@ -335,7 +335,7 @@ def _spread(clip: Clip, times: np.ndarray, count: int, reach: int) -> tuple[Clip
     return held, near
 
 
-def _evenly_spaced(paths: Sequence[str], count: int) -> list[str]:
+def _middles(paths: Sequence[str], count: int) -> list[str]:
     """Return `count` of the paths, each from the middle of an equal part of the list.
 
     From the middle, because the start would be the first crop of a frame each time.

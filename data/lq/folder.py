@@ -30,12 +30,8 @@ from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.files import atomic_path, check_target, make_folder
 from realesrgan_paddle.utils.images import read_rgb, to_uint8, write_image
 from realesrgan_paddle.utils.jobs import run_each
-from realesrgan_paddle.utils.report.contact_sheet import (
-    Panel,
-    SheetRow,
-    contact_sheet,
-    evenly_spaced,
-)
+from realesrgan_paddle.utils.report.contact_sheet import Panel, SheetRow, contact_sheet
+from realesrgan_paddle.utils.spaced import evenly_spaced
 
 SHEET_IMAGES = 8
 """Images on the sheet, at most."""

@@ -15,7 +15,7 @@ from realesrgan_paddle.data.statistics.window_statistics import content
 from realesrgan_paddle.utils.errors import UserError, printable
 from realesrgan_paddle.utils.ffmpeg import probe
 from realesrgan_paddle.utils.images import list_images, read_rgb8
-from realesrgan_paddle.utils.report.contact_sheet import evenly_spaced
+from realesrgan_paddle.utils.spaced import evenly_spaced
 
 MOST_PICTURES = 32
 """Images, or frames of all videos, that are read."""

@@ -30,9 +30,9 @@ from realesrgan_paddle.utils.report.contact_sheet import (
     Panel,
     SheetRow,
     contact_sheet,
-    evenly_spaced,
     rows_of,
 )
+from realesrgan_paddle.utils.spaced import evenly_spaced
 
 CHOICE_FILE = ".patches.json"
 """The chosen patches of each frame; written before any of them is cut, so that each run

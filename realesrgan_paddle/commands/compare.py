@@ -35,15 +35,11 @@ from realesrgan_paddle.utils.errors import UserError, printable
 from realesrgan_paddle.utils.files import atomic_path
 from realesrgan_paddle.utils.images import enlarge, list_images, read_rgb8, write_image
 from realesrgan_paddle.utils.metrics.grid_artifact import grid_index
-from realesrgan_paddle.utils.report.contact_sheet import (
-    Panel,
-    SheetRow,
-    contact_sheet,
-    evenly_spaced,
-)
+from realesrgan_paddle.utils.report.contact_sheet import Panel, SheetRow, contact_sheet
 from realesrgan_paddle.utils.report.image_page import image_page
 from realesrgan_paddle.utils.report.metric_formats import Mean, MetricFormat
 from realesrgan_paddle.utils.report.pages import PAGE, Summary
+from realesrgan_paddle.utils.spaced import evenly_spaced
 
 SHEET = "sheet.png"
 CROP_SIZE = 80

@@ -25,7 +25,7 @@ from realesrgan_paddle.utils.crops import Crop, most_detailed
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.files import sha256_of
 from realesrgan_paddle.utils.images import list_images, read_rgb8
-from realesrgan_paddle.utils.report.contact_sheet import evenly_spaced
+from realesrgan_paddle.utils.spaced import evenly_spaced
 
 COUNT = 6
 """Crops of a set: each validation upscales them all, so few."""

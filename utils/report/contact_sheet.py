@@ -2,15 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from realesrgan_paddle.utils.errors import printable
 from realesrgan_paddle.utils.report.metric_formats import Mean
-
-T = TypeVar("T")
 
 MARGIN = 12  # [pixels], like all sizes here
 TEXT = 16  # font size
@@ -143,14 +140,3 @@ def rows_of(title: str, panels: Sequence[Panel], columns: int) -> list[SheetRow]
         rows.append(SheetRow(title, panels[start : start + columns]))
         title = ""
     return rows
-
-
-def evenly_spaced(items: Sequence[T], count: int) -> list[T]:
-    """Return at most `count` of the items, at equal distances, the first included."""
-    total = len(items)
-    count = min(count, total)
-    spaced = []
-    for number in range(count):
-        place = number * total // count
-        spaced.append(items[place])
-    return spaced
