@@ -124,7 +124,6 @@ def _declared_pixels(path: Path, flags: UpscaleFlags) -> float:
     """
     if flags.preview or flags.preview_frames:
         return 0.0
-    # PyAV is optional.
     from realesrgan_paddle.inference.video.reading.source import (
         first_picture_stream,
         open_container,

@@ -226,7 +226,6 @@ def metrics_to_measure(
 def compare_on_video(flags: CompareFlags) -> "VideoComparison":
     """Compare networks, or results that exist already, on a video."""
     require_av()
-    # They import PyAV.
     from realesrgan_paddle.video.comparison import compare_videos
     from realesrgan_paddle.video.pictures import open_excerpt
 

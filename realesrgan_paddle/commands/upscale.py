@@ -48,7 +48,6 @@ def upscale(
     pictures = {path: Record(path) for path in inputs.pictures}
     videos = {}
     if inputs.videos:
-        # PyAV is optional, and who upscales pictures does not wait for it.
         from realesrgan_paddle.commands.upscale_videos import VideoRecord
 
         videos = {path: VideoRecord(path) for path in inputs.videos}

@@ -56,7 +56,6 @@ class Inputs:
             return True
         if not self.videos:
             return False
-        # PyAV is optional.
         from realesrgan_paddle.inference.video.reading.source import (
             has_more_than_8_bits,
         )

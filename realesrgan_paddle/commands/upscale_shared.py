@@ -133,7 +133,6 @@ class SharedRun:
     def _video(
         self, path: Path, results: Results, rows: dict[str, Row]
     ) -> Iterator[Batch]:
-        # PyAV is optional.
         from realesrgan_paddle.commands.upscale_videos import target_of
         from realesrgan_paddle.inference.video.recurrent import carries_state
         from realesrgan_paddle.inference.video.shared_video import SharedVideo

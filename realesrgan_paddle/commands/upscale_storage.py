@@ -259,7 +259,6 @@ class UpscalingStored(Work[StoredBatch, list[StoredDone]]):
         suffix = SUFFIX if flags.suffix is None else flags.suffix
         results = Results(path.parents[1] / "out", suffix, None)
         if is_video_name(path):
-            # PyAV is optional.
             from realesrgan_paddle.commands.upscale_videos import VideoRecord, target_of
 
             film = VideoRecord(path)

@@ -31,7 +31,6 @@ def check_video(path: Path, limits: Limits) -> str:
         raise UserError(
             f"{path.name}: {megabytes:.1f} MB; up to {limits.video_megabytes} MB are allowed"
         )
-    # Imported here: it needs PyAV, which not everybody has.
     from realesrgan_paddle.inference.video.reading.open_video import open_video
 
     try:
@@ -75,7 +74,6 @@ def upscale_video(
     Raises:
         UserError: the command failed, or nobody waits any more.
     """
-    # Imported here: it needs PyAV, which not everybody has.
     from realesrgan_paddle.inference.video.writing.containers import mp4_or_mkv
 
     result = folder / f"{path.stem}_out{mp4_or_mkv(path)}"
