@@ -10,7 +10,7 @@ from functools import partial
 
 import torch
 from spandrel.architectures.ESRGAN.__arch.RRDB import RRDBNet
-from step_torch import UNetDiscriminator
+from step_torch import UNetDiscriminator, gan_loss
 from torch.nn import functional as F
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
@@ -40,17 +40,12 @@ def trainer(job: dict, network: torch.nn.Module, autocast: Callable) -> Callable
     gt = torch.rand(job["batch"], 3, 4 * job["side"], 4 * job["side"]).to(**last)
     lq = F.avg_pool2d(gt, 4)
 
-    def gan_loss(x: torch.Tensor, real: bool) -> torch.Tensor:
-        logits = discriminator(x).float()
-        target = torch.full_like(logits, float(real))
-        return F.binary_cross_entropy_with_logits(logits, target)
-
     def step() -> None:
         discriminator.requires_grad_(False)
         adam_g.zero_grad()
         with autocast():
             sr = network(lq)
-            loss = F.l1_loss(sr.float(), gt) + 0.1 * gan_loss(sr, True)
+            loss = F.l1_loss(sr.float(), gt) + 0.1 * gan_loss(discriminator(sr), True)
         scaler.scale(loss).backward()
         scaler.step(adam_g)
 
@@ -58,7 +53,7 @@ def trainer(job: dict, network: torch.nn.Module, autocast: Callable) -> Callable
         adam_d.zero_grad()
         for images, real in ((gt, True), (sr.detach(), False)):
             with autocast():
-                loss = gan_loss(images, real)
+                loss = gan_loss(discriminator(images), real)
             scaler.scale(loss).backward()
         scaler.step(adam_d)
         scaler.update()

@@ -85,6 +85,13 @@ class VGG19(nn.Module):
         return features
 
 
+def gan_loss(logits: Tensor, real: bool) -> Tensor:
+    """Return the vanilla GAN loss of a discriminator's output."""
+    logits = logits.float()
+    target = torch.full_like(logits, float(real))
+    return F.binary_cross_entropy_with_logits(logits, target)
+
+
 def one_network(case: Case, batch: int, autocast: Autocast) -> Callable[[], None]:
     """Return a step of Adam on the mean absolute output."""
     builders = {
@@ -121,11 +128,6 @@ def gan(case: Case, batch: int, autocast: Autocast) -> Callable[[], None]:
     gt = torch.rand(batch, 3, 4 * case.size, 4 * case.size).to(**last)
     lq = F.avg_pool2d(gt, 4).to(**last)
 
-    def gan_loss(x: Tensor, real: bool) -> Tensor:
-        logits = discriminator(x).float()
-        target = torch.full_like(logits, float(real))
-        return F.binary_cross_entropy_with_logits(logits, target)
-
     def step() -> None:
         discriminator.requires_grad_(False)
         adam_g.zero_grad()
@@ -134,7 +136,7 @@ def gan(case: Case, batch: int, autocast: Autocast) -> Callable[[], None]:
             features = vgg(sr)
             with torch.no_grad():
                 targets = vgg(gt)
-            loss = F.l1_loss(sr, gt) + 0.1 * gan_loss(sr, True)
+            loss = F.l1_loss(sr, gt) + 0.1 * gan_loss(discriminator(sr), True)
             for name, weight in VGG_LAYER_WEIGHTS.items():
                 loss = loss + weight * F.l1_loss(features[name], targets[name])
         loss.backward()
@@ -144,7 +146,7 @@ def gan(case: Case, batch: int, autocast: Autocast) -> Callable[[], None]:
         adam_d.zero_grad()
         for images, real in ((gt, True), (sr.detach(), False)):
             with autocast():
-                loss = gan_loss(images, real)
+                loss = gan_loss(discriminator(images), real)
             loss.backward()
         adam_d.step()
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from clips import moving_clip, picture_clip
 from killed import run_until_killed
+from places import pngs
 from scenes import letterboxed, scene
 
 from realesrgan_paddle.data.footage import scoring
@@ -40,10 +41,6 @@ def manifest(output: Path) -> list[dict]:
         read_records(output / "manifest.jsonl"),
         key=lambda r: (r["source"], r.get("seconds", 0)),
     )
-
-
-def pngs(folder: Path) -> list[str]:
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*.png"))
 
 
 def test_the_manifest_lists_every_frame_with_the_reason_if_it_is_dropped(

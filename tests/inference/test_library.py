@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 from places import ROOT
 from sample_weights import sample_weights
+from whole_image import picture
 
 import realesrgan_paddle
 from realesrgan_paddle import pipeline
@@ -29,11 +30,6 @@ def nearest(images):
 
 def enlarged(pixels):
     return pixels.repeat(SCALE, 0).repeat(SCALE, 1)
-
-
-def picture(*shape, dtype=np.uint8):
-    draw = np.random.default_rng(0)
-    return draw.integers(0, np.iinfo(dtype).max, shape, dtype, endpoint=True)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from places import pngs
 from scenes import world
 
 from realesrgan_paddle.data.sets.manifest import write_records
@@ -15,10 +16,6 @@ RNG = np.random.default_rng(0)
 
 def extract(root: Path, *flags: str) -> int:
     return main(["--input", str(root / "in"), "--output", str(root / "out"), *flags])
-
-
-def names(folder: Path) -> list[str]:
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*.png"))
 
 
 def test_the_last_crop_ends_at_the_border_if_the_remainder_is_wide_enough():
@@ -41,7 +38,7 @@ def test_sub_images_are_numbered_row_by_row(tmp_path: Path):
     image = RNG.integers(0, 256, (50, 70, 3), dtype=np.uint8)
     write_image(tmp_path / "in" / "a.png", image)
     assert extract(tmp_path, "--crop_size", "40", "--step", "20") == 0
-    assert names(tmp_path / "out") == [f"a_s{n:03d}.png" for n in range(1, 7)]
+    assert pngs(tmp_path / "out") == [f"a_s{n:03d}.png" for n in range(1, 7)]
     corners = [(y, x) for y in (0, 10) for x in (0, 20, 30)]
     for n, (y, x) in enumerate(corners, 1):
         assert np.array_equal(
@@ -64,7 +61,7 @@ def test_flat_sub_images_are_left_out_whatever_their_noise(tmp_path: Path, capsy
     write_image(tmp_path / "in" / "a.png", np.concatenate([sky, detailed], axis=1))
     size = ("--crop_size", "128", "--step", "128")
     assert extract(tmp_path, *size, "--min_detail", "0.05") == 0
-    assert names(tmp_path / "out") == ["a_s002.png"], "the number of its place"
+    assert pngs(tmp_path / "out") == ["a_s002.png"], "the number of its place"
     assert "1 sub-images, 1 flat ones dropped" in capsys.readouterr().out
 
 
@@ -97,8 +94,7 @@ def test_a_side_shorter_than_the_crop_size_stays_whole(tmp_path: Path):
     )
     extract(tmp_path, "--crop_size", "40", "--step", "20")
     assert [
-        read_image(tmp_path / "out" / name).shape[:2]
-        for name in names(tmp_path / "out")
+        read_image(tmp_path / "out" / name).shape[:2] for name in pngs(tmp_path / "out")
     ] == [(10, 40), (10, 40)]
 
 
@@ -113,7 +109,7 @@ def test_names_keep_their_folders_and_lose_the_scale_of_div2k(tmp_path: Path):
         "frame_000012.480_s001.png",
         "sub/0801_s001.png",
     ]
-    assert names(tmp_path / "out") == expected
+    assert pngs(tmp_path / "out") == expected
 
 
 def test_a_second_run_adds_missing_sub_images_and_overwrites_none(tmp_path: Path):
@@ -169,7 +165,7 @@ def test_sub_images_that_touch_an_overlay_are_left_out(tmp_path: Path):
     words = ("--crop_size", "20", "--step", "20", "--manifest", str(manifest))
     assert extract(tmp_path, *words) == 0
     every = range(1, 13)
-    assert names(tmp_path / "out" / "train") == [
+    assert pngs(tmp_path / "out" / "train") == [
         *(f"a_s{n:03d}.png" for n in every if n not in (2, 3)),
         *(f"b_s{n:03d}.png" for n in every),
     ]

@@ -9,7 +9,7 @@ from itertools import product
 import cv2
 import numpy as np
 import pytest
-from odd_images import colors, encode, grays, kinds, place, png, stored
+from odd_images import colors, encode, grays, kinds, noise, place, png, stored
 from PIL import Image
 
 from realesrgan_paddle.utils.errors import UserError
@@ -55,11 +55,6 @@ def test_a_1_bit_image_has_the_levels_0_and_255(tmp_path):
 def test_an_invalid_exif_orientation_is_ignored(tmp_path):
     path = place(tmp_path, "a.jpg", encode(Image.fromarray(colors()), "JPEG", 99))
     assert read_image(path).shape == colors().shape
-
-
-def noise(kind, **options):
-    pixels = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
-    return encode(Image.fromarray(pixels), kind, **options)
 
 
 def test_a_file_that_is_cut_short_is_refused(tmp_path):

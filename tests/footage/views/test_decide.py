@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from clips import picture_clip
 from killed import run_until_killed
+from places import pngs
 from scenes import scene
 
 from realesrgan_paddle.data.footage.views.decisions import Decisions, read_decisions
@@ -31,10 +32,6 @@ def views(*numbers: int) -> list[np.ndarray]:
 
 def extract(output: Path, *words: str | Path) -> None:
     assert main(["--output", str(output), "--input", *map(str, words)]) == 0
-
-
-def pngs(folder: Path) -> list[str]:
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*.png"))
 
 
 def reasons(output: Path) -> dict[str, str]:
