@@ -7,8 +7,7 @@ too. It differs from torchvision's network: averages leave out the padding, and 
 block has a maximum in place of an average.
 """
 
-from collections.abc import Iterable, Mapping
-from itertools import islice
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -18,17 +17,10 @@ from paddle.nn import functional as F
 
 from realesrgan_paddle.loss.metric_weights import fetch_metric_weights
 from realesrgan_paddle.ops.plain import PLAIN, Ops
-from realesrgan_paddle.utils.metrics.frechet import FeatureStatistics
 from realesrgan_paddle.utils.weights.reader import read_weights
-
-FEATURES = 2048
-"""Numbers that describe an image: the means of the last block's channels."""
 
 SIDE = 299
 """Side to which images are resized [pixels]."""
-
-BATCH = 8
-"""Images computed at a time, which bounds the memory."""
 
 
 class Inception:
@@ -190,30 +182,3 @@ def load_inception(folder: str | Path = "weights", ops: Ops = PLAIN) -> Inceptio
     """
     path = fetch_metric_weights("fid_inception", folder)
     return Inception(read_weights(path).select(), ops)
-
-
-def image_statistics(
-    network: Inception, images: Iterable[np.ndarray]
-) -> FeatureStatistics:
-    """Return the statistics of the features of images, which `frechet_distance` takes.
-
-    Only `BATCH` images are held at a time, at the network's size.
-
-    Args:
-        network: see `load_inception`.
-        images: uint8 RGB (H, W, 3), of any sizes.
-    """
-    statistics = FeatureStatistics(FEATURES)
-    inputs = map(_network_input, images)
-    while batch := list(islice(inputs, BATCH)):
-        features = network(paddle.concat(batch))
-        statistics.add(features.numpy())
-    return statistics
-
-
-def _network_input(image: np.ndarray) -> Tensor:
-    """Return an image as (1, 3, 299, 299), RGB in [0, 1], float32."""
-    channels_first = image.transpose(2, 0, 1)
-    pixels = paddle.to_tensor(channels_first[None])
-    unit = pixels.astype("float32") / 255
-    return F.interpolate(unit, size=[SIDE, SIDE], mode="bilinear")

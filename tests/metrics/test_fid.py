@@ -12,18 +12,15 @@ from array_asserts import assert_close
 from places import REFERENCE, ROOT
 
 from realesrgan_paddle.loss import metric_weights
-from realesrgan_paddle.loss.inception import (
-    BATCH,
-    FEATURES,
-    Inception,
-    image_statistics,
-    load_inception,
-)
+from realesrgan_paddle.loss.inception import Inception, load_inception
 from realesrgan_paddle.loss.metric_weights import (
     fetch_metric_weights,
     from_pytorch_fid,
     inception_layers,
 )
+from realesrgan_paddle.metrics.clips import Upscaled
+from realesrgan_paddle.metrics.measuring import SetDistances
+from realesrgan_paddle.metrics.table import open_features
 from realesrgan_paddle.ops.choose import choose_ops, float32_ops
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.metrics.frechet import (
@@ -37,7 +34,6 @@ from realesrgan_paddle.utils.weights.writer import write_pth
 pytestmark = pytest.mark.paddle
 
 RECORDED = np.load(REFERENCE / "fid.npz")
-WEIGHTS = ROOT / "weights"
 
 
 def operators(name):
@@ -65,15 +61,15 @@ def made_weights(made_tensors):
     return from_pytorch_fid(made_tensors)
 
 
-@pytest.fixture(scope="module")
-def released():
-    """The network with the released weights, which tests do not fetch."""
-    if not (WEIGHTS / "fid_inception.pdparams").exists():
+@pytest.fixture
+def released_weights(monkeypatch):
+    """The released weights are where the metric looks for them; tests do not fetch them."""
+    if not (ROOT / "weights" / "fid_inception.pdparams").exists():
         pytest.skip(
             "weights/fid_inception.pdparams does not exist; "
             "fetch_metric_weights('fid_inception', 'weights') makes it"
         )
-    return load_inception(WEIGHTS, float32_ops())
+    monkeypatch.chdir(ROOT)
 
 
 @pytest.mark.parametrize("ops", ["plain", "onednn"])
@@ -83,8 +79,10 @@ def test_features_equal_pytorch_fids(ops, made_weights):
     assert_close(features, RECORDED["made"], 1e-4)
 
 
-def test_features_of_the_released_network_equal_pytorch_fids(released):
-    features = released(paddle.to_tensor(sample.pictures()))
+@pytest.mark.usefixtures("released_weights")
+def test_features_of_the_released_network_equal_pytorch_fids():
+    network = load_inception(ops=float32_ops())
+    features = network(paddle.to_tensor(sample.pictures()))
     assert_close(features, RECORDED["released"], 1e-4)
 
 
@@ -95,10 +93,14 @@ def test_the_distance_equals_pytorch_fids():
     assert frechet_distance(second, first) == pytest.approx(found, rel=1e-9)
 
 
-def test_fid_of_made_images_equals_pytorch_fids(released):
-    first = image_statistics(released, sample.made_set("first", 0.0))
-    second = image_statistics(released, sample.made_set("second", 0.05))
-    found = frechet_distance(first, second)
+@pytest.mark.usefixtures("released_weights")
+def test_fid_of_made_images_equals_pytorch_fids():
+    distances = SetDistances(open_features(), border=0)
+    truths = sample.made_set("first", 0.0)
+    for truth, result in zip(truths, sample.made_set("second", 0.05), strict=True):
+        distances.add(Upscaled(lq=truth, gt=truth, results={"a network": result}))
+
+    found = distances.fid("a network")
     assert found == pytest.approx(float(RECORDED["made_sets"]), abs=5e-3)
 
 
@@ -123,27 +125,6 @@ def test_one_image_is_no_set():
 def test_few_images_are_remarked_on():
     assert "FID of 36 images: below 2,048" in few_images(36)
     assert few_images(2048) is None
-
-
-class CountingNetwork:
-    """In place of Inception: notes the batches."""
-
-    def __init__(self):
-        self.batches = []
-
-    def __call__(self, images):
-        self.batches.append(images.shape)
-        return images[:, :1, 0, 0].tile([1, FEATURES])
-
-
-def test_images_of_any_size_are_computed_in_bounded_batches():
-    network = CountingNetwork()
-    sizes = [(40, 50), (299, 299), (8, 600)] * 7
-    images = (np.full((*size, 3), i, np.uint8) for i, size in enumerate(sizes))
-    statistics = image_statistics(network, images)
-    assert statistics.count == 21
-    assert network.batches == [[BATCH, 3, 299, 299]] * 2 + [[5, 3, 299, 299]]
-    assert statistics.mean == pytest.approx(10 / 255, rel=1e-4)
 
 
 def test_the_memory_of_statistics_does_not_grow_with_the_images():
