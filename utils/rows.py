@@ -22,7 +22,6 @@ class Row:
         target: the file that is written; the same for each attempt.
         first: the first frame of the source.
         last: the frame after its last.
-        warm_up: frames before `first` that must be seen, and have no result here.
         sha256: of `target`, when it is whole; "" before.
     """
 
@@ -31,7 +30,6 @@ class Row:
     target: str
     first: int = 0
     last: int = 1
-    warm_up: int = 0
     sha256: str = ""
 
 

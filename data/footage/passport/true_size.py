@@ -27,8 +27,6 @@ MIN_SIDE = 192
 BAR_EDGE = 4
 """Pixels inside black bars that are left out: the edge does not move."""
 
-SOFT_BANDWIDTH = 0.3
-"""Cycles/pixel below which detail is called soft; a true source has 0.36 to 0.46."""
 
 
 @dataclass(frozen=True)
@@ -121,20 +119,6 @@ class TrueSizeFinder:
         if not self._across.frames or not self._down.frames:
             return None
         return bandwidth(self._across), bandwidth(self._down)
-
-    def soft_size(self) -> Size | None:
-        """Return the size that would hold all detail; None if that is the frames' own.
-
-        Unlike `find`, it is no proof of enlarging: lenses and filters blur, too.
-        """
-        ends = self.bandwidth()
-        if ends is None or self._size is None:
-            return None
-        end = max(ends)
-        if end > SOFT_BANDWIDTH:
-            return None
-        width, height = self._size
-        return round(2 * end * width), round(2 * end * height)
 
 
 def _without_bars(luma: np.ndarray, content: Crop) -> np.ndarray:

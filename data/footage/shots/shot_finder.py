@@ -63,11 +63,6 @@ class DenseSampling(Sampling):
         return f"isnan(prev_selected_t)+key+{scene}+{late}"
 
 
-def longest_gap(packets: Packets) -> float:
-    """Return the most seconds without a key frame; 0 if there are none."""
-    return float(max(packets.gaps, default=0.0))
-
-
 def has_sparse_keys(packets: Packets, min_frames: int) -> bool:
     """Return whether key frames stand too far apart to stand for the video.
 
@@ -105,7 +100,7 @@ def dense_sampling(sampling: Sampling, packets: Packets) -> DenseSampling:
 
 def sparse_remark(packets: Packets, sampling: DenseSampling) -> str:
     """Return the line that tells of it."""
-    gap = longest_gap(packets)
+    gap = packets.gaps.max()
     taken = "the frames of scenes and one every"
     if is_slide_show(packets):
         return f"few key frames (up to {gap:.3g} s apart); took all frames"
@@ -132,10 +127,6 @@ class ShotReport:
     """Shots that decoded frames fell into."""
     transitions: int = 0
     """Dissolves, wipes and fades that decoded frames fell into."""
-    key_frames: int = 0
-    """Key frames of the first half hour."""
-    key_frame_gap: float = 0.0
-    """Most seconds without a key frame in it."""
     is_dense: bool = False
     """Whether frames were taken between key frames, which are too sparse."""
     has_pulldown: bool = False
@@ -181,8 +172,6 @@ class ShotFinder:
 
         packets = read_packets(self._path)
         report.packets = packets
-        report.key_frames = int(packets.are_keys.sum())
-        report.key_frame_gap = longest_gap(packets)
         if self.sampling.select == "keyframe" and has_sparse_keys(
             packets, self.sampling.min_frames
         ):
