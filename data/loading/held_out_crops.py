@@ -26,8 +26,6 @@ from realesrgan_paddle.utils.images import eight_bits, to_float
 
 SIDE = 256
 """Of a crop [pixels]."""
-LARGEST_SIDE = 512
-"""The center crops of earlier versions have at most this side [pixels]."""
 SMALLEST_SIDE = 64
 """Smaller images are not validated [pixels]: DISTS halves an image five times."""
 CLIP_FRAMES = 8
@@ -65,7 +63,7 @@ def open_held_out(
     Args:
         cfg: options of the run. Its degradation makes missing low-quality images.
         files: ground truth and low-quality image, if any, of each.
-        crops: of each; 0: its center of up to `LARGEST_SIDE` pixels.
+        crops: of each, at most.
         excluded: what is not trained on, of which the clips are.
 
     Raises:
@@ -102,14 +100,8 @@ def open_held_out(
 
 
 def _chosen_crops(gt: np.ndarray, count: int, scale: int) -> list[Crop]:
-    """Return the most detailed crops of `gt` [low-quality pixels]; 0: the center."""
+    """Return the most detailed crops of `gt` [low-quality pixels]."""
     height, width = (side // scale for side in gt.shape[:2])
-    if count == 0:
-        size = LARGEST_SIDE // scale
-        crop_height, crop_width = min(height, size), min(width, size)
-        top, left = (height - crop_height) // 2, (width - crop_width) // 2
-        return [Crop(left, top, crop_width, crop_height)]
-
     # On the grid of low-quality pixels, over which detail is averaged.
     image = eight_bits(gt[: height * scale, : width * scale])
     found = most_detailed(image, SIDE // scale * scale, count)

@@ -10,9 +10,10 @@ import itertools
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
-from pydantic import ConfigDict, StrictInt, StrictStr
+from pydantic import ConfigDict, Field, StrictInt, StrictStr
 from pydantic.dataclasses import dataclass as checked_dataclass
 
 from realesrgan_paddle.data.sets.image_list import ImageList, name_below
@@ -62,7 +63,7 @@ class HeldOut:
         excluded: ground truths to exclude from training: those of whole frames, and of
             others nearer than `MOMENT_SECONDS`, so possibly more than are validated.
         validated: those of them to validate on.
-        crops: how many crops of each of these; 0: its center, as in earlier versions.
+        crops: how many crops of each of these.
     """
 
     excluded: frozenset[Path] = frozenset()
@@ -78,13 +79,13 @@ class HeldOutNames:
         count: the option `val.hold_out` by which they were chosen.
         excluded: ground truths that are never in a batch, see `name_below`.
         validated: those of them to validate on.
-        crops: how many crops of each; 0, as in states of earlier versions: its center.
+        crops: how many crops of each.
     """
 
     count: StrictInt | None
     excluded: list[StrictStr]
     validated: list[StrictStr]
-    crops: StrictInt = 0
+    crops: Annotated[StrictInt, Field(ge=1)]
 
 
 def hold_out(

@@ -12,7 +12,6 @@ from PIL import Image
 from realesrgan_paddle.data.footage.video_names import is_video_name
 from realesrgan_paddle.data.loading.datasets import ValidationDataset, ValidationImage
 from realesrgan_paddle.data.loading.held_out_crops import (
-    LARGEST_SIDE,
     SEED,
     HeldOutSet,
     ValidationSet,
@@ -31,6 +30,8 @@ COUNT = 6
 """Crops of a set: each validation upscales them all, so few."""
 SIDE = 256
 """Width and height of a crop of the ground truth [pixels]."""
+LARGEST_SIDE = 512
+"""The same of crops that one looks at: the verdict's page, and real images, upscaled."""
 SMALLEST = 32
 """Crops with a shorter side than this are left out: LPIPS needs 31 pixels."""
 JPEG_QUALITY = 80

@@ -100,14 +100,13 @@ def describe_held_out(
         of_clips=cfg.datasets.train.num_frame > 1,
     )
     # Small images have room for fewer crops.
-    most = counted(data.names.crops, "crop")
-    each = f", at most {most} of each" if data.names.crops else ""
+    each = counted(data.names.crops, "crop")
     listed = ", ".join(file.as_posix() for file in files[:MOST_LISTED])
     listed += ", ..." * (len(files) > MOST_LISTED)
     return [
         f"validating on {len(files)} of {len(data.excluded):,} images that are held out "
-        f"of training{each}: {told}: {listed}; to choose others: datasets.val; to train "
-        "on all: val.hold_out=0"
+        f"of training, at most {each} of each: {told}: {listed}; to choose others: "
+        "datasets.val; to train on all: val.hold_out=0"
     ]
 
 

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
-from realesrgan_paddle.data.loading.held_out_crops import (
-    LARGEST_SIDE,
-    HeldOutSet,
-    ValidationSet,
-)
+from realesrgan_paddle.data.loading.held_out_crops import HeldOutSet, ValidationSet
 from realesrgan_paddle.inference.runners.dygraph_runner import DygraphRunner
 from realesrgan_paddle.inference.tiling.array_upscaler import ArrayUpscaler
 from realesrgan_paddle.judging.comparison import START
-from realesrgan_paddle.judging.images import most_detailed_crops, open_judged_sets
+from realesrgan_paddle.judging.images import (
+    LARGEST_SIDE,
+    most_detailed_crops,
+    open_judged_sets,
+)
 from realesrgan_paddle.judging.judge import Judge
 from realesrgan_paddle.judging.page_summary import base_lines
 from realesrgan_paddle.judging.verdict import BEST, LAST

@@ -374,20 +374,16 @@ def test_the_most_detailed_crops_are_validated_whatever_the_seed(tmp_path, match
     write_image(file, large)
     yml = write_yml(tmp_path, match)
     opened = [
-        open_held_out(load_config(yml, [f"manual_seed={seed}"]), [(file, None)], crops)
-        for seed, crops in ((1, 2), (2, 2), (1, 0))
+        open_held_out(load_config(yml, [f"manual_seed={seed}"]), [(file, None)], 2)
+        for seed in (1, 2)
     ]
-    first, other, center = (held.images for held in opened)
+    first, other = (held.images for held in opened)
     assert [image.name[-5:] for image in first] == ["_s001", "_s002"]
     for image, again in zip(first, other, strict=True):
         assert (image.gt.shape, image.lq.shape) == ((256, 256, 3), (64, 64, 3))
         np.testing.assert_array_equal(image.lq, again.lq)
     assert (first[0].gt == picture(64, 64, 0)[10, 10]).all(axis=2).any()
     assert (first[1].gt == 60).any()
-
-    # A state of an earlier version has the metrics of centers.
-    (image,) = center
-    assert (image.gt.shape, image.lq.shape) == ((512, 512, 3), (128, 128, 3))
 
 
 def test_a_run_without_datasets_val_validates_on_held_out_images(tmp_path, match):
@@ -462,8 +458,8 @@ def test_a_held_out_image_of_any_size_is_cropped_to_a_multiple_of_the_scale(
         cfg = load_config(write_yml(tmp_path, options))
         ((_, lq, gt),) = [
             (image.name, image.lq, image.gt)
-            for image in open_held_out(cfg, [(path, None)], 0)
+            for image in open_held_out(cfg, [(path, None)], 1)
         ]
-        height, width = (min(side, 512) // 4 for side in size)
+        height, width = (min(side, 256) // 4 for side in size)
         assert lq.shape == (height, width, 3)
         assert gt.shape == (4 * height, 4 * width, 3)
