@@ -80,7 +80,10 @@ class Decisions(BaseModel):
 
 
 def base_name(record: Record) -> str:
-    """Return the name of a frame's file, without the part that older versions noted."""
+    """Return the name of a frame's file, also of a record of `Decisions.applied_to`.
+
+    There the folder of its part stands before it: "train/a.png".
+    """
     return Path(record["file"]).name
 
 
