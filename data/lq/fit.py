@@ -86,7 +86,7 @@ class Fit:
         return "\n".join([*notes, *self.lines(), LEGEND])
 
 
-def fit(options: LQConfig, real: Path, processes: int = 0) -> Fit:
+def fit(options: LQConfig, real: Path) -> Fit:
     """Compare what options make of their ground truth with real images.
 
     By the statistics, and in the windows, that `solve_for` uses.
@@ -95,13 +95,12 @@ def fit(options: LQConfig, real: Path, processes: int = 0) -> Fit:
         options: where the ground truth is and how it is degraded.
         real: images as a network will get them: a folder of images or videos, an image
             or a video.
-        processes: that degrade; 0: one per core, at most 4.
 
     Raises:
         UserError: images are missing or too small, or PyAV is missing.
     """
     sets = read_sets(options, real)
-    with Simulator(sets.gt.pixels, options.scale, processes) as simulator:
+    with Simulator(sets.gt.pixels, options.scale) as simulator:
         measured = Comparer(sets, simulator).measure(degradation(options))
 
     found = distances(measured.real, measured.synthetic, sets.names)

@@ -23,7 +23,7 @@ from realesrgan_paddle.data.lq.compare import (
     read_sets,
 )
 from realesrgan_paddle.data.lq.parameters import NUMBER, Point, Region
-from realesrgan_paddle.data.lq.search import ROUNDS, Round, search
+from realesrgan_paddle.data.lq.search import ROUNDS, search
 from realesrgan_paddle.data.lq.simulate import Simulator
 from realesrgan_paddle.data.lq.solution import (
     ABSENT,
@@ -122,8 +122,6 @@ class Solved:
 def solve_for(
     options: LQConfig,
     real: Path,
-    rounds: Sequence[Round] = ROUNDS,
-    processes: int = 0,
     *,
     seconds: float = math.inf,
 ) -> Solved:
@@ -132,24 +130,22 @@ def solve_for(
     Args:
         options: the ground truth, the scale and the seed; what they make is compared.
         real: a folder of images or videos, an image or a video.
-        rounds: how much is tried.
-        processes: that degrade; 0: one per core, at most 4.
         seconds: that it may take, about: less is tried where they are few.
 
     Raises:
         UserError: images are missing or too small, or a video is given and PyAV is not
             installed.
     """
-    total = sum(one.degradations for one in rounds) + COMPARISON * COMPARISONS
+    total = sum(one.degradations for one in ROUNDS) + COMPARISON * COMPARISONS
     progress = Progress("fit", total, seconds)
     limit = f", at most {duration(seconds)}" if math.isfinite(seconds) else ""
     progress.say(f"begins{limit}")
     sets = read_sets(options, real)
     codec = stream_codec(real)
     scale, seed = options.scale, options.manual_seed
-    with Simulator(sets.gt.pixels, scale, processes) as simulator:
+    with Simulator(sets.gt.pixels, scale) as simulator:
         region = searched_region(codec)
-        solution = search(sets, simulator, scale, seed, rounds, region, progress)
+        solution = search(sets, simulator, scale, seed, ROUNDS, region, progress)
         compare = Comparer(sets, simulator)
         picked = pick(solution, compare.apart(), scale, progress)
         needed, decisions = leave_out(picked, compare, sets, scale, progress)
@@ -167,7 +163,7 @@ def solve_for(
         null=sets.null,
         real=sets.real.pixels,
         synthetic=synthetic,
-        notes=_notes(sets, solution.tried, codec, rounds),
+        notes=_notes(sets, solution.tried, codec),
         warnings=_warnings(solution),
         failures=sets.failures,
     )
@@ -183,12 +179,10 @@ def searched_region(codec: str | None) -> Region:
     return Region()
 
 
-def _notes(
-    sets: Sets, tried: int, codec: str | None, rounds: Sequence[Round]
-) -> list[str]:
+def _notes(sets: Sets, tried: int, codec: str | None) -> list[str]:
     """Return what was measured, one line each."""
     of_real, of_gt = sets.notes
-    planned = sum(one.degradations for one in rounds)
+    planned = sum(one.degradations for one in ROUNDS)
     short = f" of {planned}, for lack of time" if tried < planned else ""
     notes = [of_real, f"{of_gt}; {tried} degradations tried{short}"]
     if codec:

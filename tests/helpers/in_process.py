@@ -7,7 +7,7 @@ from realesrgan_paddle.data.statistics.window_statistics import statistics_array
 class InProcess:
     """Stands in for `Simulator`."""
 
-    def __init__(self, pixels, scale, processes=0):
+    def __init__(self, pixels, scale):
         self._windows = pixels
         self._scale = scale
 

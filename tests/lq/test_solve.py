@@ -28,7 +28,7 @@ FEW = (Round(90, 4),)
 def place(tmp_path, monkeypatch) -> Path:
     """A folder with ground truth in HR and real images in REAL; few degradations."""
     monkeypatch.setattr(solve, "Simulator", InProcess)
-    monkeypatch.setattr(solve_for, "__defaults__", (FEW, 1))
+    monkeypatch.setattr(solve, "ROUNDS", FEW)
     monkeypatch.setattr(windows, "REAL_WINDOWS", 16)
     monkeypatch.setattr(windows, "GT_WINDOWS", 24)
     monkeypatch.setattr(windows, "SIDES", (64,))
