@@ -10,7 +10,7 @@ from realesrgan_paddle.ops.plain import Ops
 
 
 def conv(
-    in_ch: int, out_ch: int, kernel_size: int = 3, stride: int = 1, *, bias: bool = True
+    in_ch: int, out_ch: int, kernel_size: int = 3, *, bias: bool = True
 ) -> nn.Conv2D:
     """Return a convolution with padding 1 whose weights and biases start as PyTorch's.
 
@@ -22,7 +22,6 @@ def conv(
         in_ch,
         out_ch,
         kernel_size,
-        stride,
         padding=1,
         weight_attr=attr,
         bias_attr=attr if bias else False,

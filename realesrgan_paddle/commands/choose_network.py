@@ -14,7 +14,6 @@ from realesrgan_paddle.metrics.macs import count_macs
 from realesrgan_paddle.models.networks.description import Generator
 from realesrgan_paddle.models.weights.catalogue import find, is_released
 from realesrgan_paddle.models.weights.read_generator import (
-    DEFAULT_FOLDER,
     fetch_nearest,
     read_generator,
 )
@@ -83,7 +82,7 @@ def open_network(
 
 def _open_small(open_model: Open, pixels: float, why: str) -> tuple[Runner, str]:
     """Return the small network, or the nearest to it that can be had."""
-    name, instead = fetch_nearest(SMALL, DEFAULT_FOLDER)
+    name, instead = fetch_nearest(SMALL)
     if instead:
         why += f"; {instead}"
 

