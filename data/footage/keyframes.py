@@ -24,9 +24,9 @@ from realesrgan_paddle.data.sets.manifest import (
     MANIFEST,
     Record,
     failure_record,
+    interlaced_record,
     is_kept,
     read_records,
-    skip_record,
     source_list,
     write_manifest,
     write_records,
@@ -278,7 +278,7 @@ class _Extraction:
             return
         order = self._field_order(video, info)
         if order is None:
-            write_records(finished, [skip_record(video, "interlaced video")])
+            write_records(finished, [interlaced_record(video)])
         else:
             self._extract(SourceVideo(video, name, info, order))
 

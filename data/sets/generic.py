@@ -26,24 +26,24 @@ MIN_DETAIL = 0.05
 PICTURES = "the 100 pictures of DIV2K's validation set (for academic research only)"
 
 
-def generic_images(folder: Path = FOLDER) -> Path:
+def generic_images() -> Path:
     """Return the folder of generic sub-images; downloaded and cut if it is not there.
 
-    Pictures that were put into `folder` / `NAME` by hand are taken instead. What was
+    Pictures that were put into `FOLDER` / `NAME` by hand are taken instead. What was
     interrupted goes on.
 
     Raises:
         UserError: they cannot be downloaded; says how to do without.
     """
-    pictures = folder / NAME
-    archive = folder / f".{NAME}.zip"  # ours, and not one that a user has put there
+    pictures = FOLDER / NAME
+    archive = FOLDER / f".{NAME}.zip"  # ours, and not one that a user has put there
     if not _is_there(pictures, archive):
-        make_folder(folder)
-        with locked(folder / f".{NAME}.lock"):
+        make_folder(FOLDER)
+        with locked(FOLDER / f".{NAME}.lock"):
             if not _is_there(pictures, archive):
                 _fetch(pictures, archive)
 
-    sub = folder / f"{NAME}_sub"
+    sub = FOLDER / f"{NAME}_sub"
     cut = extract_subimages(pictures, sub, Cutting(grid=GRID, min_detail=MIN_DETAIL))
     if not cut.count:
         raise UserError(

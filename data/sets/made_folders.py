@@ -211,15 +211,15 @@ def keep_settings(path: Path, settings: Mapping[str, Any], output: Path) -> None
         )
 
 
-def has_settings(path: Path, *, without: str) -> bool:
-    """Return whether there are settings in `path` that lack the one named `without`.
+def is_cut_on_a_grid(path: Path) -> bool:
+    """Return whether there are settings in `path`, of a set without best patches.
 
     Raises:
         UserError: the file is damaged.
     """
     if not path.exists():
         return False
-    return without not in _read_settings(path)
+    return "patches" not in _read_settings(path)
 
 
 def _read_settings(path: Path) -> dict[str, Any]:

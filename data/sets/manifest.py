@@ -71,8 +71,9 @@ def failure_record(source: Path, reason: str) -> Record:
     return {"source": str(source), "decision": FAILED, "reason": reason}
 
 
-def skip_record(source: Path, reason: str) -> Record:
-    """Return the record of a video that was skipped as a whole."""
+def interlaced_record(source: Path) -> Record:
+    """Return the record of a video that was skipped as a whole, as it is interlaced."""
+    reason = "interlaced video"
     return {"source": str(source), "decision": DROPPED, "reason": reason}
 
 

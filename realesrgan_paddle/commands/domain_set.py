@@ -30,7 +30,7 @@ from realesrgan_paddle.data.sets.made_folders import (
     MANIFEST,
     SET_LIST,
     check_images,
-    has_settings,
+    is_cut_on_a_grid,
     keep_settings,
     only_poor,
 )
@@ -277,7 +277,7 @@ def _claim(output: Path, options: DomainOptions) -> DomainOptions:
     if not marker.exists() and not is_empty:
         raise UserError(f"{output}: holds other files; use another --output")
 
-    if has_settings(marker, without="patches"):
+    if is_cut_on_a_grid(marker):
         options = replace(options, patches="grid")
     settings = asdict(options)
     if options.patches == "grid":
