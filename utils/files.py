@@ -131,22 +131,22 @@ def parse_object(text: str | bytes) -> dict[str, Any]:
     return value
 
 
-def numbers_of(text: str, count: str) -> dict[str, float]:
-    """Return the json object in `text`, all of whose values are numbers; NaN for null.
+def figures_of(line: str) -> dict[str, float]:
+    """Return the figures in a line of a run's metrics.jsonl by name; NaN for null.
 
     Raises:
-        ValueError: it has something else, or under the key `count` no count.
+        ValueError: it has something else, or no iteration.
     """
     numbers = {}
-    for name, value in parse_object(text).items():
+    for name, value in parse_object(line).items():
         if not isinstance(value, int | float | None):
             raise ValueError(f"{name[:40]!r} is no number")
         try:
             numbers[name] = math.nan if value is None else float(value)
         except OverflowError:  # more than 308 digits
             raise ValueError(f"{name[:40]!r} is too large") from None
-    if not abs(numbers.get(count, math.nan)) <= MAX_COUNT:
-        raise ValueError(f"it has no {count!r}")
+    if not abs(numbers.get("iter", math.nan)) <= MAX_COUNT:
+        raise ValueError("it has no 'iter'")
     return numbers
 
 

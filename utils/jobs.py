@@ -45,7 +45,6 @@ def run_each(
     paths: Sequence[Path],
     *,
     threads: int | None = None,
-    unit: str = "image",
 ) -> tuple[list[Result], list[str]]:
     """Return `work(path)` of each path that succeeds, and one line for each that fails.
 
@@ -58,7 +57,6 @@ def run_each(
         work: what to do with one path.
         paths: all of them.
         threads: how many at a time; None: one per CPU.
-        unit: what the progress bar counts.
     """
     if threads is not None and threads < 1:
         raise UserError(f"the number of threads must be at least 1, not {threads}")
@@ -68,7 +66,8 @@ def run_each(
     pool = ThreadPoolExecutor(threads or os.cpu_count() or 1)
     try:
         jobs = {pool.submit(work, path): index for index, path in enumerate(paths)}
-        for job in tqdm(as_completed(jobs), total=len(jobs), unit=unit, disable=None):
+        done = as_completed(jobs)
+        for job in tqdm(done, total=len(jobs), unit="image", disable=None):
             index = jobs[job]
             try:
                 results[index] = job.result()

@@ -78,21 +78,20 @@ def _reversed(length: int, device: str) -> Tensor:
 LONGEST_KEPT = 512
 """Matrices of USM that are kept, by their side [pixels]: 1 MB. Crops have few sizes."""
 
+USM_SIDE = 51
+"""Side of USM's gaussian window [pixels]: Real-ESRGAN's radius of 50, made odd."""
+USM_SIGMA = 0
+"""Its standard deviation [pixels]; 0 takes OpenCV's for that window, 8."""
+
 
 class USM:
     """Real-ESRGAN's USMSharp: unsharp masking with a threshold on the detail.
 
     Wang et al. 2021, section 4.1; BasicSR, utils/img_process_util.py.
-
-    Args:
-        radius: side of the gaussian window in pixels; an even one grows by 1.
-        sigma: its standard deviation in pixels; 0 takes OpenCV's for that window (8 for
-            the default).
     """
 
-    def __init__(self, radius: int = 50, sigma: float = 0) -> None:
-        odd_side = radius + 1 - radius % 2
-        column = cv2.getGaussianKernel(odd_side, sigma)
+    def __init__(self) -> None:
+        column = cv2.getGaussianKernel(USM_SIDE, USM_SIGMA)
         self._window = column[:, 0]
         self._matrices: dict[int, Tensor] = {}
 

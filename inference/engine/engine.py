@@ -26,11 +26,7 @@ from realesrgan_paddle.models.networks.rrdn import RRDN
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.ops.onednn.library import BF16, F32, OneDNNError, library
 from realesrgan_paddle.ops.onednn.primitives import BLOCK
-from realesrgan_paddle.utils.machine.devices import (
-    SPIN_MS,
-    core_count,
-    running_elsewhere,
-)
+from realesrgan_paddle.utils.machine.devices import core_count, running_elsewhere
 from realesrgan_paddle.utils.machine.memory import free_memory
 
 DTYPES = {"fp32": F32, "bf16": BF16, "int8": F32}
@@ -132,7 +128,7 @@ class Engine:
         with self._lock:
             # OpenMP keeps these for each thread that calls it. Its own threads must sleep
             # soon after an image: others are decoded and encoded meanwhile.
-            library().use_threads(self._free_threads(), SPIN_MS)
+            library().use_threads(self._free_threads())
             results = [self._run(_forward, image)[0] for image in images]
         # One image, as the upscaler gives, is not copied again.
         return np.stack(results) if len(results) > 1 else results[0][None]
@@ -147,7 +143,7 @@ class Engine:
         """Return an upscaled frame, and the state for the one after it; see `Runner`."""
         beside = joined_beside(frame, before, after, state, np.concatenate)
         with self._lock:
-            library().use_threads(self._free_threads(), SPIN_MS)
+            library().use_threads(self._free_threads())
             result, next_state = self._run(_step, frame, beside)
         return result, next_state
 
@@ -199,7 +195,7 @@ class Engine:
         source = _image(recorder, image)
         ops = RangeOps(recorder, self._dtype, self._prepared)
         with self._lock:
-            library().use_threads(self._threads, SPIN_MS)
+            library().use_threads(self._threads)
             _forward(self.description, [source], self._weights, ops)
         return ops.ranges
 

@@ -50,9 +50,9 @@ def plus(dtype: int = F32) -> PostOperation:
     return PostOperation(BINARY_ADD, dtype=dtype)
 
 
-def minus(dtype: int = F32) -> PostOperation:
+def minus() -> PostOperation:
     """Return the subtraction of a tensor of the result's layout."""
-    return PostOperation(BINARY_SUB, dtype=dtype)
+    return PostOperation(BINARY_SUB)
 
 
 def times(factor: float) -> PostOperation:

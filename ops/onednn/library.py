@@ -15,6 +15,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from realesrgan_paddle.utils.machine.devices import SPIN_MS
+
 LIBRARIES = {"linux": "libdnnl.so.3", "win32": "mkldnn.dll"}
 """Its name in Paddle's wheels, by `sys.platform`; those for macOS have none.
 
@@ -147,16 +149,16 @@ class Library:
         openmp = self._openmp or self._functions
         return openmp.omp_get_max_threads()
 
-    def use_threads(self, count: int, spin_ms: int) -> None:
+    def use_threads(self, count: int) -> None:
         """Compute on `count` threads where the calling thread computes.
 
-        Idle ones sleep after `spin_ms`, if the OpenMP of Paddle's wheel can do that.
+        Idle ones sleep after `SPIN_MS`, if the OpenMP of Paddle's wheel can do that.
         """
         openmp = self._openmp or self._functions
         openmp.omp_set_num_threads(count)
         set_spin_time = getattr(self._openmp, "kmp_set_blocktime", None)
         if set_spin_time is not None:  # Intel's OpenMP
-            set_spin_time(spin_ms)
+            set_spin_time(SPIN_MS)
 
     def create(self, name: str, *args: Any) -> c_void_p:
         """Return the handle that the function `name` creates."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from realesrgan_paddle.utils.errors import UserError, printable
-from realesrgan_paddle.utils.files import atomic_path, numbers_of, read_regular
+from realesrgan_paddle.utils.files import atomic_path, figures_of, read_regular
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -184,7 +184,7 @@ def smooth(values: np.ndarray) -> np.ndarray:
 def _parse_record(line: str, where: str) -> dict[str, float]:
     """Return the numbers of a line of `metrics.jsonl`; NaN for null."""
     try:
-        return numbers_of(line, "iter")
+        return figures_of(line)
     except ValueError:
         raise UserError(
             f"{where} is no record of a run: {line.strip()[:60]!r}"

@@ -24,9 +24,9 @@ from realesrgan_paddle.utils.colors import emphasized
 from realesrgan_paddle.utils.errors import UserError, printable
 from realesrgan_paddle.utils.files import (
     atomic_path,
+    figures_of,
     make_folder,
     name_failed_path,
-    numbers_of,
     read_regular,
     remove_leftovers,
 )
@@ -382,7 +382,7 @@ class Experiment:
     def _record(self, line: bytes) -> dict[str, float]:
         """Return the numbers of a line of `metrics.jsonl`; NaN for null."""
         try:
-            return numbers_of(line.decode(), "iter")
+            return figures_of(line.decode())
         except ValueError:
             shown = line.decode(errors="replace").strip()[:60]
             raise UserError(
