@@ -367,7 +367,6 @@ class EMA:
     def __init__(self, layer: nn.Layer, decay: float) -> None:
         if not 0 <= decay < 1:
             raise ValueError(f"ema decay {decay} is not in [0, 1)")
-        self.decay = decay
         # Made once: given a number, Paddle makes a tensor of it for each parameter,
         # which on a GPU waits for a copy each time.
         self._weight = paddle.to_tensor(1.0 - decay, dtype="float32")

@@ -256,11 +256,6 @@ class Prefetcher:
         self._next = self._thread.submit(self._make, number + 1)
         return item
 
-    @property
-    def next_is_ready(self) -> bool:
-        """Whether the batch of the next call is made already."""
-        return self._next is not None and self._next.done()
-
     def close(self) -> None:
         """End the thread, after the batch that it is at."""
         self._thread.shutdown(cancel_futures=True)

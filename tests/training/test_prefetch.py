@@ -54,7 +54,7 @@ def test_the_next_item_is_made_before_it_is_requested_in_another_thread():
 
     with closing(Prefetcher(make)) as prefetcher:
         assert prefetcher(1) == 1
-        wait_until(lambda: prefetcher.next_is_ready)
+        wait_until(prefetcher._next.done)
         assert list(threads) == [1, 2]
         assert prefetcher(2) == 2
     assert threads[1] is threads[2] is not threading.current_thread()
@@ -64,7 +64,7 @@ def test_the_next_item_is_made_before_it_is_requested_in_another_thread():
 def test_the_pool_is_that_of_the_last_batch_yielded(tmp_path, options):
     with opened(tmp_path, options) as batches:
         first = next(batches)
-        wait_until(lambda: batches.prefetcher.next_is_ready)
+        wait_until(batches.prefetcher._next.done)
         assert batches.number == 1
         pool = batches.state()["lq"]
         if pool.dtype == np.uint8:
