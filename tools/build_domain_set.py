@@ -18,11 +18,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from realesrgan_paddle.commands.crop_gaps import gap_lines
 from realesrgan_paddle.commands.domain_set import DomainOptions, build_domain_set
 from realesrgan_paddle.commands.shared_work import Sharing
 from realesrgan_paddle.commands.what_follows import after_set
 from realesrgan_paddle.data.footage.keyframes import Settings
+from realesrgan_paddle.data.sets.subimages import CropGrid
 from realesrgan_paddle.utils.cli import parse_flags, run, say, setting
 from realesrgan_paddle.utils.jobs import report_failures
 from realesrgan_paddle.utils.next_steps import print_next
@@ -46,8 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         flags.input, flags.output, flags.options, flags.frames, flags.sharing
     )
 
-    options = flags.options
-    for line in [*done.remarks(), *gap_lines(options.crop_size, options.step)]:
+    grid = CropGrid(flags.options.crop_size, flags.options.step)
+    for line in [*done.remarks(), *grid.gap_lines()]:
         say(line)
     say(f"{done.meta_info}: {done.listed} images; {len(done.failures)} failures")
     print_next(after_set(flags.output))

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from realesrgan_paddle.commands.crop_gaps import gap_lines
 from realesrgan_paddle.commands.what_follows import after_sub_images
 from realesrgan_paddle.data.sets.best_patches import extract_best_patches
 from realesrgan_paddle.data.sets.subimages import CropGrid, Cutting, extract_subimages
@@ -90,7 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     others = f" ({reasons})" if (reasons := cut.other_reasons()) else ""
     counts = f"{cut.count} sub-images{flat}{others}; {len(cut.failures)} images failed"
     say(f"{flags.output}: {counts}")
-    for line in gap_lines(flags.crop_size, flags.step):
+    for line in cutting.grid.gap_lines():
         say(line)
     if cut.count:
         print_next(after_sub_images(flags.input, flags.output))

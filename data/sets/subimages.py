@@ -65,6 +65,16 @@ class CropGrid:
                 crops.append(Crop(x, y, crop_width, crop_height))
         return crops
 
+    def gap_lines(self) -> list[str]:
+        """Return a line for the user if the step leaves pixels out."""
+        if self.step <= self.crop_size:
+            return []
+        return [
+            f"the step of {self.step} leaves {self.step - self.crop_size} pixels between "
+            f"sub-images of {self.crop_size}: --step {max(1, self.crop_size // 2)} makes "
+            "them overlap"
+        ]
+
 
 @dataclass(frozen=True)
 class Cutting:
