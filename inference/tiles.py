@@ -104,7 +104,7 @@ def spans(
     return found
 
 
-def window_length(length: int, kept: int, pad: int, multiple: int = 1) -> int:
+def window_length(length: int, kept: int, pad: int, multiple: int) -> int:
     """Return the length of the windows of tiles of which `kept` pixels are kept.
 
     The last window begins at a multiple too, and ends where the axis of `length` pixels

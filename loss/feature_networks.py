@@ -15,7 +15,7 @@ import paddle
 from paddle import Tensor
 from paddle.nn import functional as F
 
-from realesrgan_paddle.ops.plain import PLAIN, Ops
+from realesrgan_paddle.ops.plain import Ops
 
 Pool = Callable[[Ops, Tensor], Tensor]
 """Pools features in the layout of the operators."""
@@ -99,7 +99,7 @@ class BlockFeatures:
         *,
         mean: Sequence[float],
         std: Sequence[float],
-        ops: Ops = PLAIN,
+        ops: Ops,
     ) -> None:
         self.network = network
         self.tensors: dict[str, Tensor] = {}
@@ -153,7 +153,7 @@ class SqueezeNetFeatures:
         *,
         mean: Sequence[float],
         std: Sequence[float],
-        ops: Ops = PLAIN,
+        ops: Ops,
     ) -> None:
         self.tensors: dict[str, Tensor] = {}
         for name in squeezenet_names():

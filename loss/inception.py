@@ -16,7 +16,7 @@ from paddle import Tensor
 from paddle.nn import functional as F
 
 from realesrgan_paddle.loss.metric_weights import fetch_metric_weights
-from realesrgan_paddle.ops.plain import PLAIN, Ops
+from realesrgan_paddle.ops.plain import Ops
 from realesrgan_paddle.utils.weights.reader import read_weights
 
 SIDE = 299
@@ -32,7 +32,7 @@ class Inception:
         ops: operators that compute the convolutions.
     """
 
-    def __init__(self, tensors: Mapping[str, np.ndarray], ops: Ops = PLAIN) -> None:
+    def __init__(self, tensors: Mapping[str, np.ndarray], ops: Ops) -> None:
         self._ops = ops
         self._weights = {}
         for name in tensors:
@@ -172,7 +172,7 @@ class Inception:
         return self._ops.enter(plain)
 
 
-def load_inception(folder: str | Path = "weights", ops: Ops = PLAIN) -> Inception:
+def load_inception(folder: str | Path = "weights", *, ops: Ops) -> Inception:
     """Return the network with the released weights, fid_inception.pdparams in `folder`.
 
     The file is made first if it does not exist.

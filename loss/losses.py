@@ -151,7 +151,7 @@ class WeightedLoss:
     """
 
     distance: Callable[[Tensor, Tensor], Tensor]
-    loss_weight: float = 1.0
+    loss_weight: float
 
     def __call__(self, sr: Tensor, gt: Tensor) -> Tensor:
         """Return the loss of sr (N, 3, H, W), RGB in [0, 1]."""
@@ -160,7 +160,7 @@ class WeightedLoss:
 
 
 def open_image_losses(
-    train: TrainOptions, scale: int, ops: Ops, num_frame: int = 1
+    train: TrainOptions, scale: int, ops: Ops, num_frame: int
 ) -> dict[str, ImageLoss]:
     """Return the losses of an output and its unsharpened ground truth.
 
@@ -207,7 +207,7 @@ class TemporalLoss:
     """
 
     num_frame: int
-    loss_weight: float = 1.0
+    loss_weight: float
 
     def __call__(self, sr: Tensor, gt: Tensor) -> Tensor:
         """Return the loss of sr (N * num_frame, C, H, W), clip by clip."""

@@ -111,9 +111,7 @@ def _open_features(
     return BlockFeatures(network, tensors, pool, mean=mean, std=std, ops=ops)
 
 
-def load_lpips(
-    net: Net = "alex", folder: str | Path = "weights", ops: Ops = PLAIN
-) -> LPIPS:
+def load_lpips(net: Net, folder: str | Path = "weights", ops: Ops = PLAIN) -> LPIPS:
     """Return LPIPS with the authors' weights, lpips_NET.pdparams in `folder`.
 
     The file is fetched first if it does not exist.
@@ -154,7 +152,7 @@ class DISTS:
         ops: operators that compute the convolutions.
     """
 
-    def __init__(self, tensors: Mapping[str, np.ndarray], ops: Ops = PLAIN) -> None:
+    def __init__(self, tensors: Mapping[str, np.ndarray], ops: Ops) -> None:
         self.features = BlockFeatures(
             VGG16, tensors, l2_pool, mean=IMAGENET_MEAN, std=IMAGENET_STD, ops=ops
         )

@@ -18,7 +18,7 @@ from realesrgan_paddle.utils.machine.devices import has_bf16
 CPUOps = Literal["auto", "onednn", "onednn_bf16", "plain"]
 
 
-def choose_ops(wanted: CPUOps = "auto") -> tuple[Ops, str]:
+def choose_ops(wanted: CPUOps) -> tuple[Ops, str]:
     """Return the operators to train with, and a line for the log with the reason.
 
     oneDNN's operators are compared with Paddle's own first, on small tensors: for

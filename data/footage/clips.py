@@ -91,7 +91,7 @@ def extract_clips(
     output: Path,
     settings: ClipSettings,
     *,
-    max_gigabytes: float = 500.0,
+    max_gigabytes: float,
 ) -> ClipSet:
     """Cut clips out of `videos`: a folder of PNG files for each, below `output`.
 

@@ -55,7 +55,7 @@ class VideoScorer:
         sampling: Sampling,
         selection: Selection,
         sheet: Path,
-        enlarged_from: TrueSize | None = None,
+        enlarged_from: TrueSize | None,
     ) -> None:
         self.video = video
         self._selection = selection

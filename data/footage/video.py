@@ -108,7 +108,7 @@ class SourceVideo:
     """Its name in the set, which the names of its frames begin with."""
     info: VideoInfo
     """What `probe` returned for it."""
-    order: FieldOrder = "progressive"
+    order: FieldOrder
     """Which field of an interlaced video is shown first; such a video is deinterlaced.
     """
 

@@ -197,7 +197,7 @@ def pair_problems(
     return problems
 
 
-def sizes_agree(gt: Size, lq: Size, scale: int, remainder: int = 0) -> bool:
+def sizes_agree(gt: Size, lq: Size, scale: int, remainder: int) -> bool:
     """Return whether a ground truth is `scale` times as large as a low-quality image.
 
     Each side may have up to `remainder` pixels more.

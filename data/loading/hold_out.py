@@ -130,7 +130,7 @@ def choose_held_out(
     count: int | None,
     root: Path,
     before: HeldOutNames | None,
-    num_frame: int = 1,
+    num_frame: int,
 ) -> tuple[HeldOut, list[str]]:
     """Return what to hold out, the same images as before where they are there, and remarks.
 

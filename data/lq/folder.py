@@ -330,7 +330,7 @@ def write_windows(
     synthetic: np.ndarray,
     path: Path,
     headline: str,
-    lines: Sequence[str] = (),
+    lines: Sequence[str],
 ) -> None:
     """Write a PNG: real windows above the synthetic ones that are most like them.
 

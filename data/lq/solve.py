@@ -123,7 +123,7 @@ def solve_for(
     options: LQConfig,
     real: Path,
     *,
-    seconds: float = math.inf,
+    seconds: float,
 ) -> Solved:
     """Return the degradation that makes the ground truth look like real images.
 

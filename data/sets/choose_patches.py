@@ -103,9 +103,7 @@ class Placed:
     """Number of its view, in all videos: what shows the same place; -1: not known."""
 
 
-def choose_patches(
-    paths: Sequence[Path], cutting: Cutting, taken: int = 0
-) -> PatchChoice:
+def choose_patches(paths: Sequence[Path], cutting: Cutting, taken: int) -> PatchChoice:
     """Return the best patches of images; the same in each run.
 
     Holds about 4 kB a frame in memory.

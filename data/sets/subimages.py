@@ -29,9 +29,9 @@ _SCALE_ENDING = re.compile(r"(?<=\d)x[2348]$")
 class CropGrid:
     """Where images are cut [pixels]; as in BasicSR's extract_subimages.py."""
 
-    crop_size: int = 480
+    crop_size: int
     """Side of a sub-image."""
-    step: int = 240
+    step: int
     """From one sub-image to the next; smaller than crop_size means overlap."""
     thresh_size: int = 0
     """A wider remainder at the border gets a sub-image, aligned to the border."""
@@ -80,9 +80,9 @@ class CropGrid:
 class Cutting:
     """How images are cut into sub-images."""
 
-    grid: CropGrid = field(default_factory=CropGrid)
+    grid: CropGrid
     """Where."""
-    min_detail: float = 0.0
+    min_detail: float
     """Share of a sub-image's tiles that must have detail above the noise."""
     patches_per_frame: int = 8
     """Of the best patches: the most of one frame."""

@@ -83,7 +83,7 @@ def calibrate(
     model: Path,
     calibrating: Iterable[Path],
     held_out: Sequence[Path],
-    threads: int | None = None,
+    threads: int | None,
 ) -> Calibration:
     """Return the ranges on some images, and the loss on others.
 

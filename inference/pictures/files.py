@@ -99,9 +99,9 @@ class Targets:
     """
 
     output: Path
-    root: Path | None = None
-    suffix: str = "out"
-    ext: str = "auto"
+    root: Path | None
+    suffix: str
+    ext: str
 
     @property
     def folder(self) -> Path:

@@ -102,8 +102,8 @@ class Picture:
     """
 
     pixels: np.ndarray
-    metadata: Metadata = NO_METADATA
-    remarks: tuple[str, ...] = ()
+    metadata: Metadata
+    remarks: tuple[str, ...]
     gray_alpha: bool = False
     animation: Animation | None = None
 
@@ -129,7 +129,7 @@ def read_picture(path: str | Path, *, all_frames: bool = False) -> Picture:
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
     except DAMAGED:  # OpenCV reads kinds of PNG and TIFF that Pillow does not
-        return Picture(decode_image(data, path), remarks=(DAMAGED_METADATA,))
+        return Picture(decode_image(data, path), NO_METADATA, (DAMAGED_METADATA,))
 
     with image:
         metadata, remarks = _metadata(image)

@@ -75,7 +75,7 @@ class GraphRunner:
         program: Path,
         device: str,
         threads: int,
-        engine: str = "paddle",
+        engine: str,
         precision: str = "fp32",
         *,
         trt: bool = False,

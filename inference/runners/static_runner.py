@@ -75,7 +75,7 @@ class StaticRunner(GraphInProcess):
         device: str = "",
         precision: str = "fp32",
         *,
-        trt: bool = False,
+        trt: bool,
     ) -> None:
         self.chosen = chosen
         self.threads = threads

@@ -50,7 +50,7 @@ class DirectWriter:
 
     strip_bytes = 0
 
-    def __init__(self, out: np.ndarray, before: "DirectWriter | None" = None) -> None:
+    def __init__(self, out: np.ndarray, before: "DirectWriter | None") -> None:
         self._out = out
         self._regions: dict[Hashable, Region] = {}
         self._before = before

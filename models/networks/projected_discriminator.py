@@ -51,8 +51,8 @@ class ProjectedDiscriminator(nn.Layer):
     def __init__(
         self,
         features: Callable[[Tensor], list[Tensor]],
-        num_feat: int = 64,
-        num_block: int = 4,
+        num_feat: int,
+        num_block: int,
     ) -> None:
         super().__init__()
         self._features = features

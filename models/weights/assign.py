@@ -19,7 +19,7 @@ def load_weights(
     tensors: Mapping[str, np.ndarray],
     *,
     strict: bool = True,
-    source: str = "",
+    source: str = "weights",
 ) -> None:
     """Copy `tensors` into the parameters and buffers of `layer`, in the layer's dtypes.
 
@@ -42,10 +42,9 @@ def check_weights(
     tensors: Mapping[str, np.ndarray],
     *,
     strict: bool = True,
-    source: str = "",
+    source: str,
 ) -> None:
     """Raise what `load_weights` raises where `tensors` do not fit; change nothing."""
-    source = source or "weights"
     targets = layer.state_dict()
     present = [name for name in targets if name in tensors]
     missing = [name for name in targets if name not in tensors]

@@ -263,7 +263,7 @@ def compare_images(
 
 
 def _by_claim(
-    images: Sequence[str], seen: Collection[str] | None, *, of_clips: bool = False
+    images: Sequence[str], seen: Collection[str] | None, *, of_clips: bool
 ) -> dict[Claim, list[str]]:
     """Return the images by what they can say something of."""
     clips = clips_of(images)

@@ -207,8 +207,8 @@ def judge_run(
     best_iteration: int,
     trained_on: int,
     seen: Collection[str],
-    of_clips: bool = False,
-    carries_state: bool = False,
+    of_clips: bool,
+    carries_state: bool,
 ) -> Verdict | None:
     """Return the verdict on a run's last network; None if nothing was validated.
 
@@ -322,7 +322,7 @@ def _firmest(
     return next(iter(enough or against), None)
 
 
-def _compared(options: ValOptions, *, has_gt: bool = True) -> dict[str, Metric]:
+def _compared(options: ValOptions, *, has_gt: bool) -> dict[str, Metric]:
     """Return each of val.metrics by the name that the options give it.
 
     Of images without ground truth: those that need none, and the sharpness.

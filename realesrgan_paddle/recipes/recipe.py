@@ -142,9 +142,9 @@ def open_plan(
     dataroot_gt: str | None,
     network: str | None,
     minutes: float | None,
-    lq: Path | None = None,
+    lq: Path | None,
     *,
-    video: bool = False,
+    video: bool,
 ) -> Plan:
     """Return the plan with the options that the user gave; see `auto_recipe`.
 

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -52,16 +52,16 @@ class State:
     running: bool
     log: list[str]
     """The last lines that the command printed."""
-    clips: list[tuple[str, str, str]] = field(default_factory=list)
+    clips: list[tuple[str, str, str]]
     """Of each clip its name, the verdict and the reasons; [] before it was looked at."""
-    frames: list[Path] = field(default_factory=list)
+    frames: list[Path]
     """Thumbnails of the frames."""
-    progress: dict[str, Any] | None = None
+    progress: dict[str, Any] | None
     """What the run's page shows; see `RunPage`."""
-    sheet: Path | None = None
+    sheet: Path | None
     """The newest crops: input, start network, network, ground truth."""
-    verdict: list[str] = field(default_factory=list)
-    network: Path | None = None
+    verdict: list[str]
+    network: Path | None
     """The folder of the exported network, once there is one."""
 
 

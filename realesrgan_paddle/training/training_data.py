@@ -293,10 +293,10 @@ def check_run(
 def check_folders(
     folders: Sequence[Path],
     lq: Path | None,
-    scale: int = 4,
-    min_size: int = 1,
+    scale: int,
+    min_size: int,
     *,
-    decode: bool = False,
+    decode: bool,
 ) -> Report:
     """Return what is wrong with the images below `folders`.
 

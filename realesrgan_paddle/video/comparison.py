@@ -10,7 +10,7 @@ import numpy as np
 
 from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.inference.video.reading.source import time_code
-from realesrgan_paddle.inference.video.settings import DEFAULTS, VideoSettings
+from realesrgan_paddle.inference.video.settings import VideoSettings
 from realesrgan_paddle.inference.video.writing.containers import mp4_or_mkv
 from realesrgan_paddle.metrics.clips import (
     consistency_lines,
@@ -247,7 +247,7 @@ def write_preview(
     source: Path,
     result: Path,
     folder: Path,
-    settings: VideoSettings = DEFAULTS,
+    settings: VideoSettings,
     *,
     remarks: Sequence[str] = (),
 ) -> Path:
@@ -278,7 +278,7 @@ def write_frames_page(
     folder: Path,
     *,
     headline: str,
-    remark: str = "",
+    remark: str,
 ) -> Path:
     """Write a page with a before/after slider for each frame; return its path.
 

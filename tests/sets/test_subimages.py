@@ -31,7 +31,7 @@ def test_the_last_crop_ends_at_the_border_if_the_remainder_is_wide_enough():
     ]:
         assert CropGrid(480, 240, threshold).starts(length) == starts
     with pytest.raises(UserError, match="step must be at least 1"):
-        CropGrid(step=0)
+        CropGrid(480, 0)
 
 
 def test_sub_images_are_numbered_row_by_row(tmp_path: Path):

@@ -77,7 +77,7 @@ class Sides:
     """Of the sides with the enlarged middle."""
 
 
-def side_fill(luma: np.ndarray, previous: np.ndarray | None = None) -> Sides | None:
+def side_fill(luma: np.ndarray, previous: np.ndarray | None) -> Sides | None:
     """Return the sides of the picture in the middle of a frame; None if it fills it.
 
     The sides are less sharp than the middle, end at a straight edge from top to bottom,
