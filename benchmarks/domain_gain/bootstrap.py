@@ -7,8 +7,8 @@ Hinkley 1997, section 3.8).
 
 Its percentiles are too narrow for a few groups. So they are expanded as Hesterberg 2015,
 "What Teachers Should Know About the Bootstrap", section 4.1.2, does: to where Student's t
-has them, times sqrt(n / (n - 1)). Where 0.95 is asked for, the interval of 5 clips
-contains the truth in 91 % of trials, of 12 in 94 to 95 %.
+has them, times sqrt(n / (n - 1)). The interval of 5 clips contains the truth in 91 % of
+trials, of 12 in 94 to 95 %.
 """
 
 from collections.abc import Sequence
@@ -21,15 +21,14 @@ from realesrgan_paddle.utils.paired import Interval
 FEWEST_GROUPS = 5
 """Fewer say nothing: of four groups, not even the whole range of their means contains the
 truth in more than 1 - 2 / 2^4 = 88 % of all cases, of five in 94 %."""
+LEVEL = 0.95
+"""How often an interval is to contain the true mean."""
+DRAWS = 10_000
+"""Means that are drawn."""
 
 
 def bootstrap_interval(
-    differences: Sequence[float],
-    groups: Sequence[str] | None = None,
-    *,
-    level: float = 0.95,
-    draws: int = 10_000,
-    seed: int = 0,
+    differences: Sequence[float], groups: Sequence[str] | None = None
 ) -> Interval:
     """Return the mean of the differences and its bootstrap interval.
 
@@ -39,9 +38,6 @@ def bootstrap_interval(
         differences: of each image, one method's metric less the other's; at least one,
             all finite.
         groups: the clip of each image, by any name; None: each image is its own.
-        level: how often the interval is to contain the true mean, between 0 and 1.
-        draws: how many means are drawn.
-        seed: of the draws.
 
     Raises:
         ValueError: there are no differences, one is not finite, or `groups` has another
@@ -56,11 +52,11 @@ def bootstrap_interval(
     if count == 1:
         return Interval(mean, -np.inf, np.inf, count)
 
-    generator = np.random.default_rng(seed)
-    drawn = generator.integers(0, count, (draws, count))
+    generator = np.random.default_rng(0)
+    drawn = generator.integers(0, count, (DRAWS, count))
     means = sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
 
-    tail = expanded_tail(count, level)
+    tail = expanded_tail(count)
     low, high = np.quantile(means, [tail, 1 - tail])
     return Interval(mean, float(low), float(high), count)
 
@@ -77,14 +73,13 @@ def group_sums(
     return np.bincount(indices, weights=values), np.bincount(indices)
 
 
-def expanded_tail(count: int, level: float) -> float:
-    """Return the share of drawn means outside each end; (1 - level) / 2 for many groups.
+def expanded_tail(count: int) -> float:
+    """Return the share of drawn means outside each end; (1 - LEVEL) / 2 for many groups.
 
     Args:
         count: of groups, at least 2.
-        level: of the interval.
     """
     freedom = count - 1
-    student = stdtrit(freedom, (1 + level) / 2)
+    student = stdtrit(freedom, (1 + LEVEL) / 2)
     wider = np.sqrt(count / freedom)
     return float(ndtr(-student * wider))

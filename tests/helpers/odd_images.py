@@ -13,10 +13,10 @@ LEVELS = (200, 50, 20), (10, 220, 30)
 """Colors of the image, and of its upper left quarter."""
 
 
-def colors(height: int = 16, width: int = 24) -> np.ndarray:
-    """Return uint8 RGB (H, W, 3): red-brown, with a green upper left quarter."""
-    image = np.full((height, width, 3), LEVELS[0], np.uint8)
-    image[: height // 2, : width // 2] = LEVELS[1]
+def colors() -> np.ndarray:
+    """Return uint8 RGB (16, 24, 3): red-brown, with a green upper left quarter."""
+    image = np.full((16, 24, 3), LEVELS[0], np.uint8)
+    image[:8, :12] = LEVELS[1]
     return image
 
 

@@ -146,17 +146,13 @@ def parts_of(folder: Path, iteration: int) -> Mapping[str, Mapping[str, np.ndarr
     return load_state(state_of(folder, iteration)).parts
 
 
-def assert_resumes_exactly(
-    tmp_path: Path, options: dict, *overrides: str, stop: int = 3, total: int = 6
-) -> tuple[Path, Path]:
+def assert_resumes_exactly(tmp_path: Path, options: dict) -> tuple[Path, Path]:
     """A run that is stopped and resumed equals one that is not; return the folders of both."""
-    end = f"train.total_iter={total}"
-    straight = run(tmp_path, options, "name=straight", *overrides, end)
-    run(tmp_path, options, "name=stopped", *overrides, f"train.total_iter={stop}")
-    resumed = run(
-        tmp_path, options, "name=stopped", "auto_resume=true", *overrides, end
-    )
-    assert_states_equal(state_of(straight, total), state_of(resumed, total))
+    end = "train.total_iter=6"
+    straight = run(tmp_path, options, "name=straight", end)
+    run(tmp_path, options, "name=stopped", "train.total_iter=3")
+    resumed = run(tmp_path, options, "name=stopped", "auto_resume=true", end)
+    assert_states_equal(state_of(straight, 6), state_of(resumed, 6))
     assert reported(straight) == reported(resumed)
     return straight, resumed
 

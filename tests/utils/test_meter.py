@@ -26,11 +26,11 @@ def clock(monkeypatch):
     return Clock
 
 
-def iterate(meter, clock, times, wait=1.0, work=3.0):
+def iterate(meter, clock, times):
     for _ in range(times):
-        clock.now += wait
+        clock.now += 1
         meter.batch_ready()
-        clock.now += work
+        clock.now += 3
         meter.step_done()
 
 

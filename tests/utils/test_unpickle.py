@@ -292,9 +292,9 @@ def test_a_persistent_id_outside_torch_files_is_refused(tmp_path):
 KEEP, RECALL = b"q\xc8", b"h\xc8"  # memo 200; texts take the lower ones
 
 
-def again(value: bytes, use: bytes = RECALL, times: int = 1000) -> bytes:
-    """Return the pickle of a dict with a value, kept, and `times` uses of it."""
-    items = b"".join(plain(f"k{index}") + use for index in range(times))
+def again(value: bytes, use: bytes = RECALL) -> bytes:
+    """Return the pickle of a dict with a value, kept, and a thousand uses of it."""
+    items = b"".join(plain(f"k{index}") + use for index in range(1000))
     return whole(b"}(" + plain("first") + value + KEEP + items + b"u")
 
 

@@ -117,18 +117,17 @@ class Video:
         return [s for s in self.streams if s is not self.streams[self.picture]]
 
 
-def read_back(path: Path, *, matrix: str = "auto", chroma: str = "left") -> Video:
+def read_back(path: Path, *, chroma: str = "left") -> Video:
     """Return what is in a video file.
 
     Args:
         path: the file.
-        matrix: swscale's name of the matrix of the samples; "auto": as tagged.
         chroma: where chroma samples lie, for the images.
     """
     with tempfile.TemporaryDirectory() as folder:
         scale = (
             "scale=flags=bicubic+accurate_rnd+full_chroma_int"
-            f":in_color_matrix={matrix}:in_chroma_loc={chroma}"
+            f":in_color_matrix=auto:in_chroma_loc={chroma}"
         )
         return _read(path, Path(folder), scale)
 

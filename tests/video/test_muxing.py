@@ -138,8 +138,8 @@ def said(path: Path) -> str:
     return run_ffmpeg("-i", path).stderr.decode()
 
 
-def subtitles(path: Path, stream: str = "0:s:0") -> str:
-    return run_ffmpeg("-i", path, "-map", stream, "-f", "srt", "-").stdout.decode()
+def subtitles(path: Path) -> str:
+    return run_ffmpeg("-i", path, "-map", "0:s:0", "-f", "srt", "-").stdout.decode()
 
 
 @pytest.fixture
