@@ -28,7 +28,6 @@ BAR_EDGE = 4
 """Pixels inside black bars that are left out: the edge does not move."""
 
 
-
 @dataclass(frozen=True)
 class TrueSize:
     """What a source was enlarged from."""
