@@ -32,6 +32,8 @@ FULL_RATE = 100
 With the loss on grid artifacts 100 iterations of it gain and leave little of a grid
 (docs/measurements.md, "Few minutes"); without it fewer had left one.
 """
+CHECKPOINT_MINUTES = 15
+"""Most minutes between checkpoints of a run of some minutes; a rule of thumb."""
 KEPT_CHECKPOINTS = 3
 """Checkpoints that a recipe keeps: one to resume from, and two to fall back on."""
 FLOAT = 4
@@ -171,9 +173,14 @@ def choose_schedule(plan: Plan) -> None:
         else:
             reason = "eight validations, at least 100 iterations apart"
             plan.choose("val.val_freq", interval, reason)
-    plan.choose(
-        "logger.save_checkpoint_freq", interval, "a checkpoint with each validation"
-    )
+    reason = "a checkpoint with each validation"
+    minutes = plan.config.train.minutes or 0.0
+    if minutes * interval / total > CHECKPOINT_MINUTES:
+        interval = math.ceil(total * CHECKPOINT_MINUTES / minutes)
+        reason = (
+            f"every {CHECKPOINT_MINUTES} minutes: a run that is killed loses no more"
+        )
+    plan.choose("logger.save_checkpoint_freq", interval, reason)
     plan.choose(
         "logger.print_freq", max(1, min(100, total // 20)), "at least twenty reports"
     )

@@ -25,6 +25,7 @@ from realesrgan_paddle.options.reading.load import dump_config, load_config
 from realesrgan_paddle.recipes import budget, choose_degradation
 from realesrgan_paddle.recipes.budget import least_minutes, plan_budget
 from realesrgan_paddle.recipes.choose_schedule import (
+    CHECKPOINT_MINUTES,
     choose_schedule,
     choose_total,
     disk_use,
@@ -348,6 +349,9 @@ def test_few_minutes_are_warned_of_first_and_trained_in_small_batches(
     assert (cfg.gt_size, cfg.datasets.train.batch_size_per_gpu) == (128, 2)
     assert cfg.train.total_iter == cfg.train.scheduler.T_max > 100
     assert cfg.val.val_freq == cfg.logger.save_checkpoint_freq
+    long, _ = auto_recipe(None, (), frames, minutes=480, machine=CPU)
+    checkpoints = long.train.total_iter / long.logger.save_checkpoint_freq
+    assert checkpoints == pytest.approx(480 / CHECKPOINT_MINUTES, rel=0.01)
 
     assert line(lines, "train.total_iter").endswith("; the run follows the clock)")
     assert "iterations of 0.21 s" in line(lines, "train.total_iter")
