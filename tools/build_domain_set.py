@@ -23,6 +23,7 @@ from realesrgan_paddle.commands.shared_work import Sharing
 from realesrgan_paddle.commands.what_follows import after_set
 from realesrgan_paddle.data.footage.keyframes import Settings
 from realesrgan_paddle.data.sets.subimages import CropGrid
+from realesrgan_paddle.judging.comparison import units_of_set
 from realesrgan_paddle.utils.cli import parse_flags, run, say, setting
 from realesrgan_paddle.utils.jobs import report_failures
 from realesrgan_paddle.utils.next_steps import print_next
@@ -50,6 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     for line in [*done.remarks(), *grid.gap_lines()]:
         say(line)
     say(f"{done.meta_info}: {done.listed} images; {len(done.failures)} failures")
+    if not done.val:
+        say(f"training will hold out, for its verdict: {units_of_set(flags.output)}")
     print_next(after_set(flags.output))
     return report_failures(done.failures)
 

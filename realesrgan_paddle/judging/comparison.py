@@ -3,8 +3,17 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 
-from realesrgan_paddle.data.sets.naming import clips_of, moments_of, seconds_of_frame
+from realesrgan_paddle.data.loading.hold_out import hold_out, path_below
+from realesrgan_paddle.data.sets.meta_info import training_images
+from realesrgan_paddle.data.sets.naming import (
+    clips_of,
+    image_name,
+    moments_of,
+    seconds_of_frame,
+    source_and_frame,
+)
 from realesrgan_paddle.metrics.measuring import SetMetrics
 from realesrgan_paddle.metrics.table import METRICS, Metric
 from realesrgan_paddle.utils.paired import FEWEST_UNITS, Interval, paired_interval
@@ -346,6 +355,26 @@ def units_told(
             f" (too few for a verdict, which takes {FEWEST_UNITS}: give more footage)"
         )
     return told
+
+
+def units_of_set(root: Path) -> str:
+    """Return what a training on a set will hold out, as `units_told`; "nothing" if so.
+
+    Args:
+        root: `datasets.train.dataroot_gt`.
+    """
+    paths = training_images(root, None)
+    held = hold_out(paths)
+    if not held.validated:
+        return "nothing: there are fewer than three frames"
+
+    def names(images: Iterable[Path]) -> list[str]:
+        """Return the names by which clips are told."""
+        return [image_name(Path(path_below(root, path))) for path in images]
+
+    trained = names(path for path in paths if path not in held.excluded)
+    seen = {source_and_frame(Path(f"{name}.png"))[0] for name in trained}
+    return units_told(names(held.validated), seen)
 
 
 def counted(count: int, noun: str) -> str:

@@ -173,10 +173,12 @@ def open_budget(
     if budget.iterations < HELPFUL:
         least = least_minutes(HELPFUL, spent, costs, fits=fits)
         helps = (
-            f"{least} is the least that helps" if least else "take a smaller network"
+            f"{least} to train are the least that helps"
+            if least
+            else "take a smaller network"
         )
         warning = (
-            f"warning: {minutes:g} minutes on this machine are {budget.iterations:,} "
+            f"warning: {minutes:g} minutes to train on this machine are {budget.iterations:,} "
             f"iterations: next to nothing will be learned; {helps}"
         )
         tell(warning)

@@ -1,6 +1,7 @@
 """One command from frames to a set that trains."""
 
 import errno
+import itertools
 import signal
 import subprocess
 from pathlib import Path
@@ -66,7 +67,20 @@ def test_frames_become_sub_images_in_a_meta_info_file_without_flat_ones(
     output = capsys.readouterr().out
     assert "2 frames, 3 sub-images, 1 flat ones dropped" in output
     assert "for validation: none; a folder of images is not split" in output
+    nothing = (
+        "training will hold out, for its verdict: nothing: there are fewer than three"
+    )
+    assert nothing in output
     assert trained_on(output) == str(tmp_path / "set")
+
+
+def test_the_set_says_of_how_much_a_training_could_tell(tmp_path, capsys):
+    for clip, number in itertools.product("ab", range(4)):
+        name = f"{clip}_{5 * number:010.3f}.png"
+        write_image(tmp_path / "frames" / name, texture(64, 64, 4 * ord(clip) + number))
+    assert build(tmp_path) == 0
+    told = "training will hold out, for its verdict: 4 moments of 2 clips\n"
+    assert told in capsys.readouterr().out
 
 
 def trained_on(output: str) -> str:

@@ -363,8 +363,8 @@ def test_few_minutes_are_warned_of_first_and_trained_in_small_batches(
     assert (cfg.gt_size, cfg.datasets.train.batch_size_per_gpu) == (96, 2)
     assert "iterations of 30 s" in line(lines, "train.total_iter")
     told = capsys.readouterr().err.splitlines()
-    assert told[1].startswith("warning: 3 minutes on this machine are ")
-    assert told[1].endswith(" is the least that helps")
+    assert told[1].startswith("warning: 3 minutes to train on this machine are ")
+    assert told[1].endswith(" to train are the least that helps")
     assert told[1] in lines
     assert told[2].startswith("minutes: 3: ")
 
