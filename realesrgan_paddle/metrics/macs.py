@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from realesrgan_paddle.models.networks.description import Generator, Parameter
+from realesrgan_paddle.models.networks.recurrent_srvgg import RecurrentSRVGG
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,10 @@ class CountingOps:
         return Feature(out_ch, height, width)
 
     def add(self, x: Feature, y: Feature) -> Feature:
+        """See `Ops`."""
+        return x
+
+    def clip(self, x: Feature, most: float) -> Feature:
         """See `Ops`."""
         return x
 
@@ -141,14 +146,21 @@ class CountingOps:
 
 
 def count_macs(network: Generator, height: int, width: int) -> int:
-    """Return the multiplications for one image of height x width input pixels."""
+    """Return the multiplications for one image of height x width input pixels.
+
+    Of a network that carries a state, those for one frame of a video.
+    """
     ops: Any = CountingOps()
     weights: Any = {
         name: tuple(parameters.values())
         for name, parameters in network.layers().items()
     }
     image: Any = Feature(network.num_in_ch, height, width)
-    network.forward(image, weights, ops)
+    if isinstance(network, RecurrentSRVGG):
+        beside: Any = Feature(network.num_beside, height, width)
+        network.step(image, beside, weights, ops)
+    else:
+        network.forward(image, weights, ops)
     return int(ops.macs)
 
 

@@ -29,6 +29,16 @@ NETWORKS = (
 )
 
 
+PICTURES = [each for each in NETWORKS if not isinstance(each, RecurrentSRVGG)]
+
+
+def test_a_frame_takes_the_convolutions_of_the_state_too():
+    plain = SRVGGNetCompact(num_feat=8, num_conv=2)
+    recurrent = RecurrentSRVGG(num_feat=8, num_conv=2, num_state=4)
+    added = count_macs(recurrent, 12, 8) - count_macs(plain, 12, 8)
+    assert added == 9 * (8 * (3 + 3 + 4) + 8 * 4) * 12 * 8
+
+
 def test_srvgg_multiplies_at_the_inputs_size():
     by_pixel = 9 * (3 * 64 + 16 * 64 * 64 + 64 * 48)
     network = find("realesr-animevideov3").network
@@ -50,7 +60,7 @@ def test_all_kinds_of_networks_are_counted_here():
 
 
 @pytest.mark.paddle
-@pytest.mark.parametrize("network", NETWORKS, ids=str)
+@pytest.mark.parametrize("network", PICTURES, ids=str)
 def test_they_are_those_of_paddles_convolutions(network, monkeypatch):
     import paddle
     from paddle.nn import functional
