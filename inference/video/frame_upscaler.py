@@ -85,7 +85,7 @@ class FrameUpscaler:
             image: as decoded.
             after: the frame after it; None: there is none.
         """
-        if self._is_repeated(image) and self._result is not None:
+        if self.is_repeated(image) and self._result is not None:
             self.repeats.frames += 1
             return self._result
 
@@ -93,14 +93,21 @@ class FrameUpscaler:
         self._before, self._result = image, result
         return result
 
-    def begin(self, before: np.ndarray | None, state: np.ndarray | None) -> None:
-        """Compute the next frame in any case, as the one after `before`.
+    def begin(
+        self,
+        before: np.ndarray | None,
+        state: np.ndarray | None,
+        result: np.ndarray | None = None,
+    ) -> None:
+        """Take the next frame as the one after `before`.
 
         Args:
             before: as decoded; None: there is none.
             state: after that.
+            result: what it became; None: not known, so the next one is computed in any
+                case.
         """
-        self._before, self._result, self.state = before, None, state
+        self._before, self._result, self.state = before, result, state
 
     def known(self, image: np.ndarray, result: np.ndarray) -> None:
         """Take over the result of a frame that an earlier run upscaled."""
@@ -114,7 +121,8 @@ class FrameUpscaler:
         self.repeats.tiles_computed += upscaler.counts.computed
         return result
 
-    def _is_repeated(self, image: np.ndarray) -> bool:
+    def is_repeated(self, image: np.ndarray) -> bool:
+        """Return whether a frame is copied, because it is the one before."""
         before = self._before
         return self._reuse and before is not None and np.array_equal(image, before)
 

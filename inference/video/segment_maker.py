@@ -306,7 +306,7 @@ class SegmentMaker:
             if begin < first:
                 before, _ = next(frames)
                 state = None if first in kept else parts.state(first - 1)
-                upscale.begin(before.image, state)
+                upscale.begin(before.image, state, parts.result(first - 1))
 
             for segment in run:
                 is_long, is_wanted = False, segment in wanted
@@ -327,9 +327,10 @@ class SegmentMaker:
                     ends = frame.index + 1 == segment.last < self.outcome.frames
                     if ends and upscale.state is not None:
                         replaced = None if is_wanted else segment.first - 1
-                        parts.keep_state(frame.index, upscale.state, replaced)
-                        # A run that goes on here has not this result to copy.
-                        upscale.begin(frame.image, upscale.state)
+                        # A run that goes on here has this result, too, if it is copied.
+                        is_copied = after and upscale.is_repeated(after.image)
+                        result = image if is_copied else None
+                        parts.keep_state(frame.index, upscale.state, replaced, result)
                     if is_wanted:
                         yield replace(frame, image=image)
 

@@ -4,6 +4,7 @@ import signal
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 from carried_state import SCALE, Remembering, made_clip, shot
 from killed import run_until_operation
@@ -22,8 +23,8 @@ PROBED = 1
 """Steps before the first frame: the one by which the network is known."""
 SEGMENT = 5
 COUNT = 25
-COPIED = 2
-"""Of four frames that are those before: the first of a segment is computed in any case."""
+COPIED = 4
+"""Frames that are those before, also where they begin a segment."""
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +71,17 @@ def names(parts: Path, pattern: str) -> list[str]:
     return sorted(path.name for path in parts.glob(pattern))
 
 
-@pytest.mark.parametrize("stop_at", [0, 1, 4, 5, 6, 9, 12, 13, 14, 18, 22])
+def test_where_segments_begin_changes_no_frame(clip: Path, tmp_path: Path):
+    """Two frames that are those before begin a segment of five."""
+    images = []
+    for frames in (SEGMENT, COUNT):
+        target = tmp_path / f"{frames}.mkv"
+        upscaled(clip, target, Remembering(), frames)
+        images.append(read_back(target).images)
+    assert np.array_equal(*images)
+
+
+@pytest.mark.parametrize("stop_at", [0, 1, 4, 5, 6, 9, 12, 13, 14, 18, 20])
 def test_it_goes_on_wherever_it_was_stopped(
     clip: Path, undisturbed: list[Packet], tmp_path: Path, stop_at: int
 ):
@@ -115,7 +126,7 @@ def test_a_state_that_is_lost_is_computed_again(
     clip: Path, undisturbed: list[Packet], tmp_path: Path, how: str
 ):
     target = tmp_path / "result.mkv"
-    parts = interrupt(clip, target, 17)
+    parts = interrupt(clip, target, 15)
     (name,) = names(parts, "state-*.npy")
     if how == "missing":
         (parts / name).unlink()
@@ -133,7 +144,7 @@ def test_a_state_that_is_lost_is_computed_again(
     outcome = upscaled(clip, target, network)
     assert outcome.resumed == 15
     assert any(line.startswith("5 frames are computed") for line in outcome.remarks)
-    assert len(network.steps) == PROBED + COUNT - 10 - 1
+    assert len(network.steps) == PROBED + COUNT - 10 - 3, "10, 19 and 20 are copied"
     assert packets(target) == undisturbed
 
 

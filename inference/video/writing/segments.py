@@ -33,8 +33,8 @@ from realesrgan_paddle.utils.locks import locked
 from realesrgan_paddle.utils.rows import Row, add_row, read_rows
 
 JOB, ROWS, LOCK = "job.json", "rows.jsonl", "lock"
-FRAME, STATE = "frame", "state"
-"""How the names of arrays begin."""
+FRAME, STATE, RESULT = "frame", "state", "result"
+"""How names of arrays begin; the last: what a frame became, if the next is the same."""
 DECIDED = "decided"
 """Key of what is not asked for but found, once for all runs."""
 GO_ON = "now; repeat that run to go on, or remove the folder to begin anew"
@@ -162,9 +162,10 @@ class SegmentFolder:
         for index, path in self._arrays(FRAME).items():
             if segment.first <= index < segment.last:
                 path.unlink(missing_ok=True)
-        for index, path in self._arrays(STATE).items():
-            if index < segment.last - 1:
-                path.unlink(missing_ok=True)
+        for kind in (STATE, RESULT):
+            for index, path in self._arrays(kind).items():
+                if index < segment.last - 1:
+                    path.unlink(missing_ok=True)
 
     def keep(
         self, index: int, image: np.ndarray, segment: Segment, state: np.ndarray | None
@@ -188,7 +189,11 @@ class SegmentFolder:
         self.keep_state(index, state, replaced)
 
     def keep_state(
-        self, index: int, state: np.ndarray, replaced: int | None = None
+        self,
+        index: int,
+        state: np.ndarray,
+        replaced: int | None = None,
+        result: np.ndarray | None = None,
     ) -> None:
         """Keep the state after a frame, until `add` is called for a later segment.
 
@@ -196,7 +201,10 @@ class SegmentFolder:
             index: of the frame.
             state: after it.
             replaced: an earlier frame, after which the state is not needed any more.
+            result: of the frame, if the next one repeats it.
         """
+        if result is not None:
+            self._save(RESULT, index, result)
         self._save(STATE, index, state)
         if replaced is not None:
             self._array(STATE, replaced).unlink(missing_ok=True)
@@ -209,6 +217,13 @@ class SegmentFolder:
     def state(self, index: int) -> np.ndarray:
         """Return the state after a frame, (num_state, H, W)."""
         return np.load(self._array(STATE, index), allow_pickle=False)
+
+    def result(self, index: int) -> np.ndarray | None:
+        """Return the result of a frame that the next one repeats, if it was kept."""
+        path = self._array(RESULT, index)
+        if not path.is_file() or sha256_of(path) != self._notes().get(path.name):
+            return None
+        return np.load(path, allow_pickle=False)
 
     def _save(self, kind: str, index: int, array: np.ndarray) -> None:
         path = self._array(kind, index)
@@ -284,7 +299,7 @@ class SegmentFolder:
     def remove(self) -> None:
         """Remove the folder, with what this program put there and nothing else."""
         remove_leftovers(self.folder)
-        kinds = map(self._named_arrays, (FRAME, STATE))
+        kinds = map(self._named_arrays, (FRAME, STATE, RESULT))
         arrays = [path for found in kinds for path in found.values()]
         for path in [*arrays, *map(self.path, self._segments)]:
             path.unlink(missing_ok=True)
