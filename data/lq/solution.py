@@ -24,6 +24,10 @@ HALF_RANGE = 0.15
 """Half of the range that is written where nothing is known [shares]."""
 LIKELY = 0.25
 """Choices of at least this chance are written, where several can be."""
+NONE = "none"
+"""Said of what is not written."""
+NOISE_CHOICES = ("noise kind", "noise color")
+"""Choices that mean nothing without noise."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +77,9 @@ class FoundParameter:
 
     name: str
     value: str
+    """As it is written."""
     interval: str
-    """Or "not identifiable", and what cannot be told apart."""
+    """Of the search. Or "not identifiable", and what cannot be told apart."""
     evidence: str
 
     def __str__(self) -> str:
@@ -89,17 +94,12 @@ def solution_options(solution: Solution, scale: int) -> dict[str, Any]:
 
     Ranges are its intervals; what may or may not be there has its chance.
     """
-    limits = {}
-    for name, found in solution.numbers.items():
-        limits[name] = _written_limits(found)
-    if solution.numbers["noise"].present <= PRESENT:  # it has no probability
-        limits["noise"] = (0.0, limits["noise"][1])
+    limits = written_limits(solution)
     choices = solution.best.choices
     options = to_options(limits, choices, scale)
 
     chances = solution.choices
-    scalers = [name for name, chance in chances["scaler"].items() if chance >= LIKELY]
-    options["resize_modes2"] = scalers or [choices["scaler"]]
+    options["resize_modes2"] = written_choices(solution, "scaler")
     options["gray_noise_prob2"] = _chance(chances["noise color"].get("gray", 0.0))
     options["final_sinc_prob"] = _chance(chances["last filter"].get("sinc", 0.0))
     if "chroma_422_prob" in options:
@@ -119,19 +119,58 @@ def solution_options(solution: Solution, scale: int) -> dict[str, Any]:
     return {key: _rounded(value) for key, value in options.items()}
 
 
-def findings(solution: Solution, scale: int) -> list[FoundParameter]:
-    """Return what was found about each parameter."""
-    codec = solution.best.choices["codec"]
-    rows = []
-    for name, chances in solution.choices.items():
-        rows.append(_choice(name, chances))
+def written_limits(solution: Solution) -> dict[str, tuple[float, float]]:
+    """Return the range of places that is written of each number."""
+    limits = {}
     for name, found in solution.numbers.items():
-        if NUMBER[name].of_codec and codec == "none":
+        limits[name] = _limits(found)
+    if solution.numbers["noise"].present <= PRESENT:  # it has no probability
+        limits["noise"] = (0.0, limits["noise"][1])
+    return limits
+
+
+def written_choices(solution: Solution, name: str) -> list[str]:
+    """Return the options of a choice that are written, the first if one must do."""
+    chances = solution.choices[name]
+    best = solution.best.choices[name]
+    least = {"scaler": LIKELY, "noise color": ABSENT, "last filter": ABSENT}
+    if solution.best.choices["codec"] != "jpeg":  # its chroma has no probability
+        least["chroma"] = ABSENT
+    if name not in least:
+        return [best]
+    return [option for option in chances if chances[option] >= least[name]] or [best]
+
+
+def findings(
+    written: Solution, scale: int, searched: Solution | None = None
+) -> list[FoundParameter]:
+    """Return what is written of each parameter, and what the search found of it.
+
+    Args:
+        written: whose `solution_options` are written.
+        scale: factor by which the real images are smaller.
+        searched: what the search found; None: what is written.
+    """
+    searched = searched or written
+    codec = written.best.choices["codec"]
+    limits = written_limits(written)
+    rows = []
+    for name, chances in searched.choices.items():
+        if name in NOISE_CHOICES and limits["noise"][1] == 0:
             continue
-        needed = NUMBER[name].needs
-        if needed and solution.numbers[needed].present < ABSENT:
+        if name == "chroma" and codec == "none":
             continue
-        rows.append(_number(name, found, codec, scale))
+        rows.append(_choice(name, written_choices(written, name), chances))
+    for name, found in searched.numbers.items():
+        number = NUMBER[name]
+        if number.of_codec and codec == "none":
+            continue
+        if number.needs and limits[number.needs][1] == 0:
+            continue
+        value = _value(name, limits[name], codec, scale)
+        if 0 < written.numbers[name].present <= PRESENT and value != NONE:
+            value = _in_some(name, value, written.numbers[name].present)
+        rows.append(_number(name, value, found, codec, scale))
     return rows
 
 
@@ -140,31 +179,32 @@ def is_identified(found: NumberFound) -> bool:
     return found.high - found.low < WIDE
 
 
-def _choice(name: str, chances: Mapping[str, float]) -> FoundParameter:
-    best = max(chances, key=lambda option: chances[option])
+def _choice(
+    name: str, values: Sequence[str], chances: Mapping[str, float]
+) -> FoundParameter:
     percent = ", ".join(
         f"{option} {chance:.0%}"
         for option, chance in sorted(chances.items(), key=lambda item: -item[1])
         if chance >= 0.05
     )
     interval = "identified"
-    if chances[best] < CERTAIN:
+    if max(chances.values()) < CERTAIN:
+        best = max(chances, key=lambda option: chances[option])
         others = [option for option, chance in chances.items() if chance >= LIKELY]
         interval = f"not identifiable: {' or '.join(others or [best])}"
-    return FoundParameter(name, best, interval, f"chances: {percent}")
+    value = " or ".join(values)
+    return FoundParameter(name, value, interval, f"chances: {percent}")
 
 
-def _number(name: str, found: NumberFound, codec: str, scale: int) -> FoundParameter:
+def _number(
+    name: str, value: str, found: NumberFound, codec: str, scale: int
+) -> FoundParameter:
     number = NUMBER[name]
-    low, middle, high = (
-        _text(name, place, codec, scale)
-        for place in (found.low, found.place, found.high)
-    )
+    low, high = (_text(name, place, codec, scale) for place in (found.low, found.high))
     ends = f"{low} to {high}"
     if found.present < ABSENT:
-        return FoundParameter(
-            name, "none", "identified", f"present: {found.present:.0%}"
-        )
+        evidence = f"present: {found.present:.0%}"
+        return FoundParameter(name, value, "identified", evidence)
     interval = f"{COVERAGE:.0%}: {ends}"
     if not is_identified(found):
         interval = f"not identifiable: {ends}"
@@ -172,7 +212,23 @@ def _number(name: str, found: NumberFound, codec: str, scale: int) -> FoundParam
     if number.none_share and found.present <= PRESENT:
         interval = f"not identifiable: none, or {ends}"
         evidence += f", present: {found.present:.0%}"
-    return FoundParameter(name, middle, interval, evidence)
+    return FoundParameter(name, value, interval, evidence)
+
+
+def _value(name: str, limits: tuple[float, float], codec: str, scale: int) -> str:
+    """Return a range as it is written, in the units of its option."""
+    number = NUMBER[name]
+    if number.none_share and limits[1] == 0:
+        return NONE
+    if name == "motion" and number.value(limits[1]) * scale < 1:  # shorter than a pixel
+        return NONE
+    low, high = (_text(name, place, codec, scale) for place in limits)
+    return low if low == high else f"{low} to {high}"
+
+
+def _in_some(name: str, value: str, chance: float) -> str:
+    """Return the value of a part that is not in all images; noise goes from 0 on."""
+    return value if name == "noise" else f"{value}, in {chance:.0%}"
 
 
 def _text(name: str, place: float, codec: str, scale: int) -> str:
@@ -189,8 +245,8 @@ def _text(name: str, place: float, codec: str, scale: int) -> str:
     return f"{value:.2f}"
 
 
-def _written_limits(found: NumberFound) -> tuple[float, float]:
-    """Return the range of places that is written."""
+def _limits(found: NumberFound) -> tuple[float, float]:
+    """Return the range of places that is written of a number."""
     if found.present < ABSENT:
         return 0.0, 0.0
     if is_identified(found):

@@ -46,7 +46,7 @@ from realesrgan_paddle.utils.runlog.progress import Progress
 
 FAR = 2.0
 """`Solution.outlying` above which the real images are out of range."""
-FINDING_TITLES = f"{'parameter':13}{'value':26}{'interval':44}evidence"
+FINDING_TITLES = f"{'parameter':13}{'written':26}{'interval':44}evidence"
 DISTANCE_TITLES = f"{'distance':13}{'before':>8}{'after':>8}{'real halves':>13}"
 STARTS = 7
 """Nearest tried degradations that are compared."""
@@ -157,7 +157,7 @@ def solve_for(
     return Solved(
         solution=solution,
         options=written,
-        findings=left_out_findings(findings(solution, scale), decisions),
+        findings=left_out_findings(findings(needed, scale, solution), decisions),
         before=before,
         after=after,
         null=sets.null,

@@ -22,6 +22,7 @@ from realesrgan_paddle.data.lq.parameters import NUMBER
 from realesrgan_paddle.data.lq.solution import (
     ABSENT,
     LIKELY,
+    NONE,
     FoundParameter,
     NumberFound,
     Solution,
@@ -51,13 +52,6 @@ STANDS_IN: Mapping[str, Sequence[str]] = {
     "scaler": ("blur",),
 }
 """Stages that undo or imitate one another, so that they may go together only."""
-PART_OF: Mapping[str, str] = {
-    "halo width": "halo",
-    "grain": "noise",
-    "noise kind": "noise",
-    "noise color": "noise",
-}
-"""Parameters that say how a stage is, by name."""
 DEVIATIONS = 2.0
 """A stage stays if the distance without it is larger by so many standard deviations.
 
@@ -274,18 +268,15 @@ def left_out_findings(
 ) -> list[FoundParameter]:
     """Return what was found, with what was decided about each stage."""
     by_stage = {decision.stage: decision for decision in decisions}
-    gone = {decision.stage for decision in decisions if not decision.kept}
     rows = []
     for row in found:
-        if PART_OF.get(row.name) in gone:
-            continue
         decision = by_stage.get(row.name)
         if decision is None:
             rows.append(row)
         elif decision.kept:
             rows.append(replace(row, evidence=f"{row.evidence}; {decision.numbers}"))
         else:
-            value = NEUTRAL_CHOICES.get(row.name, "none")
+            value = NEUTRAL_CHOICES.get(row.name, NONE)
             rows.append(
                 FoundParameter(
                     row.name,

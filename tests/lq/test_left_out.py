@@ -135,8 +135,8 @@ def test_the_table_says_what_was_decided(everything):
         return 0.0 if options.get("halo_prob") else 1.0
 
     compare = Shifted(shift)
-    _, decisions = leave_out(everything, compare, SETS, SCALE)
-    rows = left_out_findings(findings(everything, SCALE), decisions)
+    written, decisions = leave_out(everything, compare, SETS, SCALE)
+    rows = left_out_findings(findings(written, SCALE, everything), decisions)
     by_name = {row.name: row for row in rows}
     assert by_name["blur"].value == "none"
     assert by_name["blur"].interval.startswith("left out: distance 0.")
@@ -144,6 +144,7 @@ def test_the_table_says_what_was_decided(everything):
     assert "distance without it 0." in by_name["halo"].evidence
     assert by_name["halo"].interval.startswith("not identifiable")
     assert by_name["codec"] in findings(everything, SCALE)
+    assert "grain" not in by_name  # of noise that is not written
 
 
 def test_the_distance_of_resamples_is_that_of_repeated_windows():

@@ -7,7 +7,12 @@ import pytest
 
 from realesrgan_paddle.data.lq.compare import Comparer, Sets
 from realesrgan_paddle.data.lq.parameters import CHOICES, NUMBER, NUMBERS, Point
-from realesrgan_paddle.data.lq.solution import NumberFound, Solution, solution_options
+from realesrgan_paddle.data.lq.solution import (
+    NumberFound,
+    Solution,
+    findings,
+    solution_options,
+)
 from realesrgan_paddle.data.lq.solve import pick
 from realesrgan_paddle.data.lq.windows import GtWindows, RealWindows
 from realesrgan_paddle.data.statistics.window_statistics import (
@@ -122,6 +127,44 @@ def test_all_likely_scalers_are_written(solution):
 
 def test_the_intervals_are_written_where_nothing_is_nearer(solution):
     assert pick(solution, FakeComparer(lambda options: 0.5), SCALE) is solution
+
+
+def test_the_table_shows_what_is_written_beside_what_was_found(solution):
+    found = {name: NumberFound(0.5, 0.0, 1.0, 0.4, 0.0) for name in ("halo", "motion")}
+    solution = replace(solution, numbers={**solution.numbers, **found})
+    plain = Point({**solution.best.places, "noise": 0.0}, solution.best.choices)
+    searched = replace(solution, nearest=(plain,))
+
+    def distance(options):
+        return sum(options["noise_range2"]) + options.get("halo_prob", 0.0)
+
+    written = pick(searched, FakeComparer(distance), SCALE)
+    options = solution_options(written, SCALE)
+    rows = {row.name: row for row in findings(written, SCALE, searched)}
+    assert not options.get("halo_prob")
+    assert options["noise_range2"] == [0, 0]
+    for name in ("halo", "motion", "noise", "first JPEG"):
+        assert rows[name].value == "none", name
+    assert rows["halo"].interval == "not identifiable: none, or 0.00 to 1.60"
+    assert not {"halo width", "grain", "noise kind", "noise color"} & set(rows)
+    low, high = options["blur_sigma"]
+    ends = {f"{low:.2f}", f"{high:.2f}"}
+    assert set(rows["blur"].value.split(" to ")) == ends
+
+
+def test_the_table_shows_chances_and_ranges(solution):
+    halo = NumberFound(0.5, 0.4, 0.6, present=0.4, explained=0.5)
+    scalers = {"area": 0.5, "bilinear": 0.3, "bicubic": 0.2}
+    solution = replace(
+        solution,
+        numbers={**solution.numbers, "halo": halo},
+        choices={**solution.choices, "scaler": scalers},
+    )
+    rows = {row.name: row for row in findings(solution, SCALE)}
+    assert rows["halo"].value == "0.64 to 0.96, in 40%"
+    assert rows["scaler"].value == "area or bilinear"
+    low, high = solution_options(solution, SCALE)["noise_range2"]
+    assert rows["noise"].value == f"{low:.2f} to {high:.2f}"
 
 
 def test_ranges_are_as_wide_as_the_distance_allows(solution):
