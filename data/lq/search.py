@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from realesrgan_paddle.data.lq.compare import Sets
+from realesrgan_paddle.data.lq.compare import COMPARISON, Sets
 from realesrgan_paddle.data.lq.parameters import (
     CHOICE,
     CHOICES,
@@ -73,10 +73,15 @@ class Round:
 
 
 ROUNDS = (Round(180, 8), Round(110, 10), Round(80, 12))
-TIME_SHARE = 0.5
+TIME_SHARE = 0.4
 """Of the time of a fit that has a limit; comparing takes the rest."""
 LEAST_SHARE = 0.25
 """Of a round's degradations that are tried once it is begun, in however little time."""
+LEAST_COMPARISONS = 22
+"""That a fit needs after the search: 3 starts, 3 moves, 5 ranges, 9 to judge stages, and
+the 2 that are printed."""
+TIMED = 12
+"""Degradations after which it is known whether the time suffices."""
 
 
 @dataclass
@@ -112,7 +117,7 @@ def search(
         progress: counts the degradations, of all work of which `TIME_SHARE` is this.
 
     Raises:
-        TooLittleTimeError: all of it is over within the first round.
+        TooLittleTimeError: `TIMED` degradations say that the time will not suffice.
     """
     same = SAME_SCALERS.get(scale, ())
     region = _without_same(region or Region(), same)
@@ -134,11 +139,8 @@ def search(
             progress.advance()
             if len(found) >= least and progress.is_past(share):
                 break
-            if not number and progress.is_past(1):
-                raise TooLittleTimeError(
-                    f"the fit: {len(found)} degradations were tried in its time, and "
-                    f"{math.ceil(least)} are the least; give more --minutes"
-                )
+            if not number and len(found) == TIMED:
+                _check_time(progress, least - TIMED)
 
         tried = len(found)
         samples.statistics += found
@@ -147,6 +149,19 @@ def search(
         solution = _found(samples, region, sets)
         region = _narrowed(region, solution)
     return replace(solution, choices=_shared(solution.choices, same))
+
+
+def _check_time(progress: Progress, degradations: float) -> None:
+    """Raise a TooLittleTimeError if the least of a fit does not end in its time."""
+    steps = degradations + COMPARISON * LEAST_COMPARISONS
+    if progress.has_time_for(steps):
+        return
+    needed = progress.seconds_so_far + progress.seconds_for(steps)
+    minutes = math.ceil(needed / 30) / 2
+    raise TooLittleTimeError(
+        f"the fit would take {minutes:g} minutes at least on this machine, as busy as it "
+        "is now; give more --minutes"
+    )
 
 
 def _without_same(region: Region, same: Sequence[str]) -> Region:

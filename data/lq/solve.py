@@ -46,6 +46,11 @@ from realesrgan_paddle.utils.runlog.progress import Progress
 
 FAR = 2.0
 """`Solution.outlying` above which the real images are out of range."""
+FAR_APART = 1.3
+"""Distance of what is written from the real images, in those between their halves, from
+which a warning says so. Of fits of clips whose degradation is known, those that found it
+reached 0.9 to 1.1, those that did not 1.4 to 1.6 (docs/degradation.md).
+"""
 FINDING_TITLES = f"{'parameter':13}{'written':26}{'interval':44}evidence"
 DISTANCE_TITLES = f"{'distance':13}{'before':>8}{'after':>8}{'real halves':>13}"
 STARTS = 7
@@ -65,11 +70,11 @@ Other windows changed the distance of one degradation by as much.
 """
 COMPARISONS = 65
 """About so many are made; only the time left that is said depends on it."""
-NEAREST_SHARE = 0.6
+NEAREST_SHARE = 0.5
 """Of the time of a fit with a limit, after which no other start is compared."""
-LAST_SHARE = 0.7
+LAST_SHARE = 0.55
 """As that, after which nothing else is tried: then ranges, and leaving out."""
-RANGES_SHARE = 0.1
+RANGES_SHARE = 0.05
 """Where nothing ended so long after that, ranges are not compared either."""
 
 
@@ -164,7 +169,7 @@ def solve_for(
         real=sets.real.pixels,
         synthetic=synthetic,
         notes=_notes(sets, solution.tried, codec),
-        warnings=_warnings(solution),
+        warnings=_warnings(solution, after["all"], sets.null["all"]),
         failures=sets.failures,
     )
 
@@ -192,14 +197,23 @@ def _notes(sets: Sets, tried: int, codec: str | None) -> list[str]:
     return notes
 
 
-def _warnings(solution: Solution) -> list[str]:
-    if solution.outlying <= FAR:
-        return []
-    return [
-        f"the real images are out of range: they are {solution.outlying:.1f} times as "
-        "far from the nearest tried degradation as those are from one another; the "
-        "values below are the nearest, so look at the sheet before you train on them"
-    ]
+def _warnings(solution: Solution, after: float, null: float) -> list[str]:
+    """Return what speaks against training on it, one sentence each."""
+    warnings = []
+    if solution.outlying > FAR:
+        warnings.append(
+            f"the real images are out of range: they are {solution.outlying:.1f} times as "
+            "far from the nearest tried degradation as those are from one another; the "
+            "values below are the nearest, so look at the sheet before you train on them"
+        )
+    if after > FAR_APART * null:
+        warnings.append(
+            f"what is written does not look like the real images: the distance is "
+            f"{after:.2f}, between halves of the real images {null:.2f}; give more "
+            "--minutes if some were given, and ground truth that is like the footage, and "
+            "look at the sheet before you train on it"
+        )
+    return warnings
 
 
 def pick(
@@ -268,7 +282,7 @@ def _nearest(
     better = [number for _, number, _ in sorted(tried)[:BETTER]]
     for number in sorted({0, *better}):
         for width in WIDTHS[:-1]:
-            if progress.is_past(LAST_SHARE):
+            if progress.is_past(NEAREST_SHARE):
                 break
             found = distance(points[number], width)
             tried.append((found, number, width))

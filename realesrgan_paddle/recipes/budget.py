@@ -21,7 +21,9 @@ from realesrgan_paddle.utils.runlog.meter import duration
 FIT_SHARE = 1 / 3
 """Most of the minutes that the fit may take; a rule of thumb."""
 FIT_LEAST_S = 30.0
-"""A fit with less time than this is left out [s]; a rule of thumb."""
+"""A fit with less time than this is left out [s]: the least, 243 steps (data/lq/search.py),
+takes two idle cores 21 s (160 s of processor time for 955), and some seconds to open. On
+a busy machine the fit itself says that its time is too short."""
 START_SHARE = 2.0
 """The start's validation, of bicubic interpolation too, in validations; rounded up."""
 ENDS_SHARE = 0.25

@@ -1,12 +1,13 @@
 """Which degradation `--recipe auto` trains with: a mild one, or that of real images."""
 
 from collections.abc import Mapping
-from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from realesrgan_paddle.data.lq.search import TooLittleTimeError
 from realesrgan_paddle.data.lq.solve import solve_for
+from realesrgan_paddle.data.lq.windows import stream_codec
 from realesrgan_paddle.options.schema.degradation import (
     KernelOptions,
     LQConfig,
@@ -44,7 +45,10 @@ MILD_CLIPS: Mapping[str, Any] = {
     "codec_prob": [1],
     "h264_crf": [22, 34],
 }
-"""The degradation of options/finetune_recurrent.yml: H.264 in the place of JPEG."""
+"""The degradation of options/finetune_recurrent.yml: H.264 in the place of JPEG.
+
+With another codec, of real videos, it has the schema's qualities of that.
+"""
 DEGRADATION = {*SynthesisOptions.model_fields, *KernelOptions.model_fields} - {
     "gt_size",
     "queue_size",
@@ -93,7 +97,8 @@ def solve_degradation(plan: Plan, lq: Path | None, seconds: float) -> None:
     Args:
         plan: gets the options; it names the images and the scale already.
         lq: real low-quality images or videos to solve for; None: nothing is solved.
-        seconds: that it may take; if they do not suffice, the degradation is the mild one.
+        seconds: that it may take; if they do not suffice, the degradation is the mild one,
+            with the codec of real videos.
 
     Raises:
         UserError: as `solve_for`.
@@ -108,16 +113,21 @@ def solve_degradation(plan: Plan, lq: Path | None, seconds: float) -> None:
         dataroot_gt=train.dataroot_gt,
         meta_info=train.meta_info,
     )
+    reason = "for lack of time"
     solved = None
-    with suppress(TooLittleTimeError):
-        if seconds:
+    if seconds:
+        try:
             solved = solve_for(options, lq, seconds=seconds)
+        except TooLittleTimeError as error:
+            reason = str(error)
     if solved is None:
+        codec = stream_codec(lq) if find_spec("av") else None
         if not _given(plan):
-            _choose(plan, _mild(plan))
+            _choose(plan, _mild(plan, codec))
+        which = f"with the {codec} of the videos" if codec else "with JPEGs"
         plan.lines.append(
-            "warning: the degradation is not solved for, for lack of time: it is the mild "
-            "one; give more --minutes, or an option file of make_lq_data.py --fit"
+            f"warning: the degradation is not solved for: {reason}; it is the mild one, "
+            f"{which}; give more --minutes, or an option file of make_lq_data.py --fit"
         )
         return
 
@@ -127,6 +137,7 @@ def solve_degradation(plan: Plan, lq: Path | None, seconds: float) -> None:
         f"degradation: solved for from {lq}: distance {after:.2f}, Real-ESRGAN's "
         f"{before:.2f}, halves of the real images {solved.null['all']:.2f}"
     )
+    plan.lines += [f"  {note}" for note in solved.notes]
     for finding in solved.findings:
         plan.lines.append(f"  {finding.name}: {finding.value} ({finding.interval})")
     plan.lines += [f"warning: {warning}" for warning in solved.warnings]
@@ -140,8 +151,13 @@ def _choose(plan: Plan, options: Mapping[str, Any]) -> None:
     plan.lines = lines
 
 
-def _mild(plan: Plan) -> Mapping[str, Any]:
-    return MILD_CLIPS if plan.config.datasets.train.num_frame > 1 else MILD
+def _mild(plan: Plan, codec: str | None = None) -> Mapping[str, Any]:
+    """Return the mild degradation, with a codec that real videos have."""
+    if codec not in (None, "h264"):
+        other = {**MILD_CLIPS, "codec_list": [codec]}
+        return {key: value for key, value in other.items() if key != "h264_crf"}
+    is_clips = plan.config.datasets.train.num_frame > 1
+    return MILD_CLIPS if codec or is_clips else MILD
 
 
 def _given(plan: Plan) -> bool:

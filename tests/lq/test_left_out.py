@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from realesrgan_paddle.data.lq.compare import (
+    COMPARISON,
     GROUPS,
     Sets,
     WindowStatistics,
@@ -13,9 +14,15 @@ from realesrgan_paddle.data.lq.compare import (
     weighted_distances,
 )
 from realesrgan_paddle.data.lq.parameters import CHOICES, NUMBERS
-from realesrgan_paddle.data.lq.solution import NumberFound, Solution, solution_options
+from realesrgan_paddle.data.lq.solution import (
+    NumberFound,
+    Solution,
+    findings,
+    solution_options,
+)
 from realesrgan_paddle.data.lq.stages import has_stage, leave_out, left_out_findings
 from realesrgan_paddle.data.lq.windows import GtWindows, RealWindows
+from realesrgan_paddle.utils.runlog.progress import Progress
 
 SCALE = 4
 NAMES = [start + "1" for starts in GROUPS.values() for start in starts]
@@ -128,9 +135,63 @@ def test_a_difference_that_few_windows_make_is_one_of_chance(everything):
     assert not kept["halo"]
 
 
-def test_the_table_says_what_was_decided(everything):
-    from realesrgan_paddle.data.lq.solution import findings
+class Steps(Progress):
+    """Time that is counted in steps."""
 
+    @property
+    def seconds_so_far(self):
+        return self._done
+
+    def seconds_for(self, steps):
+        return steps
+
+
+def in_time(solution, shift, comparisons):
+    compare = Shifted(shift)
+    progress = Steps("test", 1, comparisons * COMPARISON)
+    written, decisions = leave_out(solution, compare, SETS, SCALE, progress)
+    return written, {one.stage: one for one in decisions}, compare
+
+
+def needs_halo_and_noise(options):
+    has_halo = bool(options.get("halo_prob"))
+    is_noisy = options["noise_range2"][1] > 0
+    return float(not has_halo) + 0.5 * (not is_noisy)
+
+
+@pytest.mark.parametrize("comparisons", [4, 8, 16, 30])
+def test_what_there_is_no_time_to_judge_is_not_written(everything, comparisons):
+    written, decisions, compare = in_time(everything, needs_halo_and_noise, comparisons)
+    assert compare.asked <= comparisons - 2  # two more are made for the table
+    assert len(decisions) == 9
+    kept = {stage for stage, one in decisions.items() if one.kept}
+    assert kept <= {"halo", "noise"}
+    for stage in decisions:
+        assert has_stage(written, stage, SCALE) == (stage in kept), stage
+
+
+def test_with_little_time_what_is_certain_is_added_first(everything):
+    sure = replace(everything.numbers["halo"], present=0.95)
+    numbers = {**everything.numbers, "halo": sure}
+    solution = replace(everything, numbers=numbers)
+    written, decisions, _ = in_time(solution, needs_halo_and_noise, 12)
+    assert decisions["halo"].kept
+    assert decisions["halo"].without > decisions["halo"].with_it
+    assert written.numbers["halo"] == sure
+    rows = findings(written, SCALE, solution)
+    rows = left_out_findings(rows, list(decisions.values()))
+    intervals = {row.name: row.interval for row in rows}
+    assert intervals["last filter"] == "left out: no time to judge it"
+
+
+def test_with_much_time_the_limit_changes_nothing(everything):
+    unlimited, kept, _ = decided(everything, needs_halo_and_noise)
+    written, decisions, _ = in_time(everything, needs_halo_and_noise, 1000)
+    assert written == unlimited
+    assert {stage: one.kept for stage, one in decisions.items()} == kept
+
+
+def test_the_table_says_what_was_decided(everything):
     def shift(options):
         return 0.0 if options.get("halo_prob") else 1.0
 

@@ -11,7 +11,7 @@ from scenes import world
 from realesrgan_paddle.commands import make_lq_data, train
 from realesrgan_paddle.data.lq import solve, windows
 from realesrgan_paddle.data.lq.folder import read_lq_options, write_lq_folder
-from realesrgan_paddle.data.lq.search import Round, TooLittleTimeError
+from realesrgan_paddle.data.lq.search import TIMED, Round, TooLittleTimeError
 from realesrgan_paddle.data.lq.solution import NumberFound, Solution, findings
 from realesrgan_paddle.data.lq.solve import Solved, solve_for
 from realesrgan_paddle.options.reading.load import load_config
@@ -96,7 +96,10 @@ def test_the_recipe_trains_with_what_was_solved_for(place, monkeypatch, capsys):
     assert asked == [("HR", 2, Path("REAL"))]
     assert options["jpeg_range2"] == [30, 40]
     assert options["datasets"]["train"]["sinc_prob"] == 0.25
-    assert "solved for from REAL: distance 0.25" in printed.err + printed.out
+    said = printed.err + printed.out
+    assert "solved for from REAL: distance 0.25" in said
+    assert "warning: w" in said
+    assert "a\nb" in said or "a\\nb" in said  # the notes
 
 
 def test_without_real_images_the_recipe_is_mild_unless_something_is_given(
@@ -119,18 +122,51 @@ def test_without_real_images_the_recipe_is_mild_unless_something_is_given(
 
 def test_a_fit_with_little_time_tries_a_quarter_and_says_so(place, monkeypatch, capsys):
     options = LQConfig(dataroot_gt="HR", scale=2)
-    with pytest.raises(
-        TooLittleTimeError, match=r"1 degradations were tried .* and 23 "
-    ):
-        solve_for(options, Path("REAL"), seconds=1e-3)
-
     monkeypatch.setattr(Progress, "is_past", lambda self, share: share < 1)
-    solved = solve_for(options, Path("REAL"), seconds=60)
+    solved = solve_for(options, Path("REAL"), seconds=6000)
     assert solved.solution.tried == 23
     assert "23 degradations tried of 90, for lack of time" in str(solved)
     lines = capsys.readouterr().err.splitlines()
-    assert lines[0] == "fit: begins, at most 0s"
+    assert lines[0] == "fit: begins, at most 1h 40m"
     assert lines[-1].startswith("fit: done in")
+
+
+def test_a_fit_that_cannot_end_in_its_time_ends_at_once(place, capsys):
+    options = LQConfig(dataroot_gt="HR", scale=2)
+    measured = []
+
+    class Counted(InProcess):
+        def measure(self, tasks):
+            for statistics in super().measure(tasks):
+                measured.append(len(statistics))
+                yield statistics
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(solve, "Simulator", Counted)
+        with pytest.raises(TooLittleTimeError, match=r"would take [0-9.]+ minutes"):
+            solve_for(options, Path("REAL"), seconds=1e-3)
+    assert len(measured) == TIMED
+
+
+def test_without_time_to_solve_the_recipe_keeps_the_codec_of_the_stream(
+    place, monkeypatch, capsys
+):
+    def too_slow(options, real, seconds):
+        raise TooLittleTimeError("the fit would take 2 minutes")
+
+    monkeypatch.setattr(choose_degradation, "solve_for", too_slow)
+    monkeypatch.setattr(choose_degradation, "stream_codec", lambda real: "vp9")
+    words = ["--recipe", "auto", "--dataroot_gt", "HR", "--lq", "REAL", "--dry_run"]
+    network = ["scale=2", "network_g.type=SRVGGNetCompact", "network_g.upscale=2"]
+    assert train.main([*words, *network, "train.total_iter=300"]) == 0
+    printed = capsys.readouterr()
+    options = yaml.safe_load(printed.out)
+    assert options["codec_list"] == ["vp9"]
+    assert options["jpeg_prob2"] == 0
+    assert "h264_crf" not in options
+    assert "the fit would take 2 minutes; it is the mild one, with the vp9" in (
+        printed.err + printed.out
+    )
 
 
 def test_what_goes_together_is_said(place, capsys):
@@ -147,11 +183,15 @@ def test_what_goes_together_is_said(place, capsys):
         assert said in capsys.readouterr().err
 
 
-def test_real_images_out_of_range_are_warned_of():
-    found = Solution({}, {}, outlying=solve.FAR + 1, tried=1)
-    (warning,) = solve._warnings(found)
+def test_results_that_are_not_like_the_real_images_are_warned_of():
+    inside = Solution({}, {}, outlying=1.0, tried=1)
+    outside = Solution({}, {}, outlying=solve.FAR + 1, tried=1)
+    (warning,) = solve._warnings(outside, after=0.28, null=0.27)
     assert "out of range" in warning
-    assert not solve._warnings(Solution({}, {}, outlying=1.0, tried=1))
+    (warning,) = solve._warnings(inside, after=0.44, null=0.28)
+    assert "the distance is 0.44, between halves of the real images 0.28" in warning
+    assert "--minutes" in warning
+    assert not solve._warnings(inside, after=0.28, null=0.27)
 
 
 def test_what_the_images_do_not_show_is_called_not_identifiable():

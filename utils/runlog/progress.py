@@ -28,18 +28,38 @@ class Progress:
         self._seconds = seconds
         self._done = 0.0
         self._start = time.monotonic()
+        self._first = (0.0, self._start)  # steps at the first count, and its moment
         self._on_terminal = sys.stderr.isatty()
         self._said_at = self._start
         self._width = 0
 
     def is_past(self, share: float) -> bool:
         """Return whether that share of the seconds has passed; never without a limit."""
-        return time.monotonic() - self._start > share * self._seconds
+        return self.seconds_so_far > share * self._seconds
+
+    @property
+    def seconds_so_far(self) -> float:
+        """How long it has taken."""
+        return time.monotonic() - self._start
+
+    def seconds_for(self, steps: float) -> float:
+        """Return how long so many steps take, as those since the first took."""
+        before, since = self._first
+        counted = self._done - before
+        if not counted:
+            return 0.0
+        return steps * (time.monotonic() - since) / counted
+
+    def has_time_for(self, steps: float) -> bool:
+        """Return whether so many steps will end in the seconds; always without a limit."""
+        return self.seconds_so_far + self.seconds_for(steps) <= self._seconds
 
     def advance(self, steps: float = 1) -> None:
         """Count steps that are done; say how far it is if some seconds have passed."""
-        self._done += steps
         now = time.monotonic()
+        if not self._done:
+            self._first = (steps, now)
+        self._done += steps
         every = ON_TERMINAL_S if self._on_terminal else IN_FILE_S
         if now - self._said_at < every or self._done == self._total:
             return
