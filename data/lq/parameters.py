@@ -10,12 +10,16 @@ CODECS = ("none", "jpeg", "h264", "hevc", "mpeg2", "vp9")
 """The last compression."""
 QUALITIES: Mapping[str, tuple[float, float]] = {
     "jpeg": (98, 20),
-    "h264": (14, 44),
+    "h264": (8, 44),
     "hevc": (14, 44),
     "mpeg2": (2, 28),
     "vp9": (18, 60),
 }
-"""Best and worst setting of each codec that is searched."""
+"""Best and worst setting of each codec that is searched.
+
+H.264 from 8 on: a stream of CRF 18 is most like a simulated one of 12 or less, for that has
+few frames, which move by parts of a pixel (docs/degradation.md).
+"""
 QUALITY_KEYS: Mapping[str, str] = {
     "jpeg": "jpeg_range2",
     "h264": "h264_crf",

@@ -13,7 +13,7 @@ from realesrgan_paddle.data.lq.compare import (
     distances,
     weighted_distances,
 )
-from realesrgan_paddle.data.lq.parameters import CHOICES, NUMBERS
+from realesrgan_paddle.data.lq.parameters import CHOICES, NUMBERS, codec_setting
 from realesrgan_paddle.data.lq.solution import (
     NumberFound,
     Solution,
@@ -105,7 +105,7 @@ def test_compression_may_take_the_place_of_a_stage(everything):
 
     def shift(options):
         crf = options["h264_crf"][1]
-        moved = crf > 14 + 30 * start + 1
+        moved = crf > codec_setting("h264", start) + 1
         return float(not (options.get("jpeg_prob") or moved))
 
     written, kept, _ = decided(everything, shift)
@@ -114,7 +114,7 @@ def test_compression_may_take_the_place_of_a_stage(everything):
 
 
 def test_compression_is_fitted_again(everything):
-    wanted = 14 + 30 * (everything.numbers["quality"].place - 0.2)
+    wanted = codec_setting("h264", everything.numbers["quality"].place - 0.2)
 
     def shift(options):
         return abs(sum(options["h264_crf"]) / 2 - wanted) / 30
