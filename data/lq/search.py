@@ -61,7 +61,7 @@ SAME_SCALERS: Mapping[int, Sequence[str]] = {1: SCALERS, 2: ("area", "bilinear")
 
 
 class TooLittleTimeError(UserError):
-    """The time of a fit is over before anything can be said."""
+    """A fit cannot end in its time."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ TIME_SHARE = 0.4
 LEAST_SHARE = 0.25
 """Of a round's degradations that are tried once it is begun, in however little time."""
 LEAST_COMPARISONS = 22
-"""That a fit needs after the search: 3 starts, 3 moves, 5 ranges, 9 to judge stages, and
+"""That a fit needs after the search: 5 starts, 5 moves, 10 to judge stages, and
 the 2 that are printed."""
 TIMED = 12
 """Degradations after which it is known whether the time suffices."""
@@ -139,7 +139,7 @@ def search(
             progress.advance()
             if len(found) >= least and progress.is_past(share):
                 break
-            if not number and len(found) == TIMED:
+            if not number and (len(found) == TIMED or progress.is_past(1)):
                 _check_time(progress, least - TIMED)
 
         tried = len(found)

@@ -143,6 +143,7 @@ def test_a_fit_that_cannot_end_in_its_time_ends_at_once(place, capsys):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(solve, "Simulator", Counted)
+        patch.setattr(Progress, "is_past", lambda self, share: False)
         with pytest.raises(TooLittleTimeError, match=r"would take [0-9.]+ minutes"):
             solve_for(options, Path("REAL"), seconds=1e-3)
     assert len(measured) == TIMED
