@@ -60,6 +60,8 @@ COMMAND = (
 
 SET_SHARE = 0.2
 """Most of the minutes that the training set may take, about; a rule of thumb."""
+FRAMES_OF_PART = 4
+"""Of a part of a long video, at least; with more, all of it may have to be decoded."""
 EXPORT_S = 15.0
 """Kept of the minutes for the export, which takes 6 s on two CPU cores."""
 LEAST_S = 60.0
@@ -291,7 +293,12 @@ class Tune:
             seconds = SET_SHARE * 60 * self._notes.minutes
             footage = [*map(str, within(seconds, find_videos(inputs), parts))]
         self._steps.given["footage"] = footage
-        template = "tools/build_domain_set.py --input {footage} --output {set}"
+        are_parts = parts.is_dir()
+        self._steps.given["few"] = FRAMES_OF_PART if are_parts else None
+        template = (
+            "tools/build_domain_set.py --input {footage} --output {set} "
+            "--min_frames {few}"
+        )
         code = self._steps.run(what, template)
         shutil.rmtree(parts, ignore_errors=True)
         # Of several videos one may fail alone.
