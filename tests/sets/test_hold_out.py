@@ -129,10 +129,11 @@ def test_new_crops_of_held_out_images_are_known_in_any_folder():
             None,
             [path.name for path in first.excluded],
             [path.name for path in first.validated],
+            first.crops,
         )
         new = before.validated[0].replace("_s001", "_s002")
         listed = ImageList(root, [*crops, new])
-        held, _ = choose_held_out(listed, None, root, before)
+        held, _ = choose_held_out(listed, None, root, before, 1)
         assert held.excluded == {*first.excluded, root / new}
 
 

@@ -123,7 +123,7 @@ def test_the_verdict_is_logged_and_its_figures_are_those_of_the_log(runs):
     assert f'<p class="lead">{lines[0]}</p>' in shown
     assert shown.count('<figure data-label="new network">') == 6
     assert "On 6 real low-quality images: " in "\n".join(lines)
-    assert "general images of 5 clips: " in "\n".join(lines)
+    assert "general images of 5 groups: " in "\n".join(lines)
     assert f"verdict: {lines[0]}; see {page}" in "\n".join(logged)
     assert f"verdict: {lines[-1]}" in logged[-2]
     progress = (runs[0] / "progress.js").read_text(encoding="utf-8")
