@@ -25,7 +25,7 @@ COPY_MINUTES = 10
 """Time limit for copying a part."""
 
 
-def within(seconds: float, videos: Sequence[Path], folder: Path) -> list[Path]:
+def parts_within(seconds: float, videos: Sequence[Path], folder: Path) -> list[Path]:
     """Return the videos, or parts spread over them in the place of those that are long.
 
     So that a set of them is made in about `seconds`. Parts are written into `folder`, each
@@ -56,7 +56,9 @@ def within(seconds: float, videos: Sequence[Path], folder: Path) -> list[Path]:
         kept = length * shares[video] / costs[video]
         count = round(PARTS * shares[video] / sum(shares.values()))
         count = max(1, min(count, int(kept / SHORTEST_S)))
-        found += _parts(video, length, kept / count, count, folder)
+        # In a folder of its own: another video may have the same name.
+        own = folder / str(videos.index(video))
+        found += _parts(video, length, kept / count, count, own)
     return found
 
 
@@ -77,7 +79,7 @@ def _parts(
     found = []
     for number in range(count):
         start = (number + 0.5) * length / count - part / 2
-        path = folder / f"{safe_stem(video)}-{start:06.0f}s.mkv"
+        path = folder / f"{safe_stem(video)}-{start:06.0f}s-{part:.0f}s.mkv"
         if not path.exists():
             try:
                 _copy(video, start, part, path)
@@ -94,5 +96,5 @@ def _copy(video: Path, start: float, seconds: float, path: Path) -> None:
         output = ffmpeg.output(
             source, str(temporary), vcodec="copy", t=seconds, f="matroska"
         ).overwrite_output()
-        with FFmpegRun(output, video, lambda line: None, minutes=COPY_MINUTES) as run:
+        with FFmpegRun(output, video, minutes=COPY_MINUTES) as run:
             run.finish()

@@ -29,7 +29,7 @@ from realesrgan_paddle.commands.tune_folder import (
 )
 from realesrgan_paddle.commands.what_follows import after_untold
 from realesrgan_paddle.data.footage.keyframes import find_videos
-from realesrgan_paddle.data.footage.parts import within
+from realesrgan_paddle.data.footage.parts import parts_within
 from realesrgan_paddle.data.sets.made_folders import SET_LIST
 from realesrgan_paddle.data.sets.naming import safe_stem
 from realesrgan_paddle.inference.graph.exported_files import MODEL_NAME
@@ -291,7 +291,7 @@ class Tune:
         footage = inputs
         if folder_of_images(inputs) is None:
             seconds = SET_SHARE * 60 * self._notes.minutes
-            footage = [*map(str, within(seconds, find_videos(inputs), parts))]
+            footage = [*map(str, parts_within(seconds, find_videos(inputs), parts))]
         self._steps.given["footage"] = footage
         are_parts = parts.is_dir()
         self._steps.given["few"] = FRAMES_OF_PART if are_parts else None

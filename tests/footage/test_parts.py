@@ -5,7 +5,7 @@ import pytest
 from clips import picture_clip
 
 from realesrgan_paddle.data.footage import parts
-from realesrgan_paddle.data.footage.parts import within
+from realesrgan_paddle.data.footage.parts import parts_within
 from realesrgan_paddle.data.footage.video import Sampling, frames
 from realesrgan_paddle.utils.ffmpeg import probe
 
@@ -26,14 +26,14 @@ def videos(tmp_path, monkeypatch):
 
 
 def test_what_there_is_time_for_stays_whole(videos, tmp_path):
-    assert within(40, videos, tmp_path / "parts") == videos
+    assert parts_within(40, videos, tmp_path / "parts") == videos
     assert not (tmp_path / "parts").exists()
 
 
 def test_of_a_long_video_parts_are_spread_over_it(videos, tmp_path, monkeypatch):
     monkeypatch.setattr(parts, "SHORTEST_S", 1.0)
     monkeypatch.setattr(parts, "PARTS", 6)
-    found = within(6, videos, tmp_path / "parts")
+    found = parts_within(6, videos, tmp_path / "parts")
     assert found[-1] == videos[1], "the short one is not cut"
     assert len(found) == 5
     lengths = [probe(path).seconds for path in found[:-1]]
@@ -49,10 +49,22 @@ def test_of_a_long_video_parts_are_spread_over_it(videos, tmp_path, monkeypatch)
         starts.append(same[0])
     assert starts == sorted(starts)
     assert starts[0] < WHOLE_S / 4 and starts[-1] > WHOLE_S / 2
-    assert within(6, videos, tmp_path / "parts") == found, "and are not copied again"
+    assert parts_within(6, videos, tmp_path / "parts") == found, (
+        "and are not copied again"
+    )
+
+
+def test_parts_of_videos_of_one_name_are_not_mixed(videos, tmp_path):
+    other = tmp_path / "b" / videos[0].name
+    other.parent.mkdir()
+    picture_clip(other, np.zeros((int(WHOLE_S), 64, 96, 3), np.uint8), rate=1)
+    found = parts_within(20, [videos[0], other], tmp_path / "parts")
+    assert len(set(found)) == len(found) == 4
+    means = [next(frames(path, probe(path), Sampling())).image.mean() for path in found]
+    assert [mean > 50 for mean in means] == [True, True, False, False]
 
 
 def test_what_cannot_be_copied_stays_whole(videos, tmp_path):
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(b"no video")
-    assert within(1, [broken], tmp_path / "parts") == [broken]
+    assert parts_within(1, [broken], tmp_path / "parts") == [broken]
