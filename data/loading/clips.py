@@ -67,8 +67,8 @@ class ClipDataset(HighQualityDataset):
             return []
         return [
             f"warning: {single:,} of {len(self.runs):,} clips have one frame, and stand "
-            "still; frames of a clip lie in one folder and have their number last: "
-            f"{self.runs[0][0].name} does not look so"
+            "still; frames of a clip lie in one folder, and their names differ in the last "
+            f"number: {self.runs[0][0].name} has none like it"
         ]
 
     def __getitem__(self, key: tuple[int, int]) -> Sample:

@@ -19,7 +19,10 @@ from pydantic.dataclasses import dataclass as checked_dataclass
 from realesrgan_paddle.data.sets.image_list import ImageList, name_below
 from realesrgan_paddle.data.sets.naming import (
     MOMENT_SECONDS,
+    image_name,
+    one_of_each_clip,
     seconds_of_frame,
+    source_and_frame,
     source_and_frame_in,
 )
 from realesrgan_paddle.utils.paired import FEWEST_UNITS
@@ -194,6 +197,18 @@ def path_below(root: Path, path: Path) -> str:
     inside = path.is_relative_to(root)
     relative = path.relative_to(root) if inside else Path(path.name)
     return relative.as_posix()
+
+
+def clips_of_names(names: Iterable[str], root: Path) -> frozenset[str]:
+    """Return the clips that images are of, as the verdict names them.
+
+    Args:
+        names: of the images, below `root`.
+        root: `datasets.train.dataroot_gt`.
+    """
+    some = one_of_each_clip(names)
+    found = [image_name(Path(path_below(root, root / name))) for name in some]
+    return frozenset(source_and_frame(Path(f"{name}.png"))[0] for name in found)
 
 
 def _clips(paths: Sequence[Path]) -> list[Clip]:

@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from realesrgan_paddle.data.loading.hold_out import hold_out, path_below
+from realesrgan_paddle.data.loading.hold_out import clips_of_names, hold_out, path_below
 from realesrgan_paddle.data.sets.meta_info import training_images
 from realesrgan_paddle.data.sets.naming import (
     clips_of,
     image_name,
     moments_of,
     seconds_of_frame,
-    source_and_frame,
 )
 from realesrgan_paddle.metrics.measuring import SetMetrics
 from realesrgan_paddle.metrics.table import METRICS, Metric
@@ -367,14 +366,9 @@ def units_of_set(root: Path) -> str:
     held = hold_out(paths)
     if not held.validated:
         return "nothing: there are fewer than three frames"
-
-    def names(images: Iterable[Path]) -> list[str]:
-        """Return the names by which clips are told."""
-        return [image_name(Path(path_below(root, path))) for path in images]
-
-    trained = names(path for path in paths if path not in held.excluded)
-    seen = {source_and_frame(Path(f"{name}.png"))[0] for name in trained}
-    return units_told(names(held.validated), seen)
+    names = [image_name(Path(path_below(root, path))) for path in held.validated]
+    trained = paths.without(held.excluded).names()
+    return units_told(names, clips_of_names(trained, root))
 
 
 def counted(count: int, noun: str) -> str:

@@ -2,7 +2,7 @@
 
 import sys
 import tempfile
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -23,15 +23,12 @@ from realesrgan_paddle.data.loading.header_checks import (
 from realesrgan_paddle.data.loading.hold_out import (
     HeldOutNames,
     choose_held_out,
+    clips_of_names,
     path_below,
 )
 from realesrgan_paddle.data.sets.image_list import name_below
 from realesrgan_paddle.data.sets.meta_info import training_images
-from realesrgan_paddle.data.sets.naming import (
-    image_name,
-    one_of_each_clip,
-    source_and_frame,
-)
+from realesrgan_paddle.data.sets.naming import source_and_frame
 from realesrgan_paddle.data.sets.sources import list_source
 from realesrgan_paddle.options.schema.config import Config
 from realesrgan_paddle.utils.errors import UserError, error_line
@@ -71,13 +68,13 @@ class TrainingData:
         Args:
             root: `datasets.train.dataroot_gt`.
         """
-        paths: set[str] = set()
+        names: Iterable[str] = ()
         if self.images is not None:
-            paths |= one_of_each_clip(self.images.paths.names())
+            names = self.images.paths.names()
         if self.pairs is not None:
-            paths |= {path_below(root, path) for path in self.pairs.gt_paths}
-        names = [image_name(Path(path_below(root, root / path))) for path in paths]
-        return frozenset(source_and_frame(Path(f"{name}.png"))[0] for name in names)
+            of_pairs = (path_below(root, path) for path in self.pairs.gt_paths)
+            names = chain(names, of_pairs)
+        return clips_of_names(names, root)
 
 
 def open_training_data(
