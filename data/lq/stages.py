@@ -136,9 +136,8 @@ def _added(
         if not judge.has_time:
             break
         larger = _with(judge.accepted, stage, nearest)
-        if not has_stage(
-            larger, stage, scale
-        ):  # anisotropy, of a blur that is not there
+        # Anisotropy, of a blur that was not added.
+        if not has_stage(larger, stage, scale):
             decisions[stage] = replace(decisions["blur"], stage=stage)
             continue
         trial = judge.trial(larger)

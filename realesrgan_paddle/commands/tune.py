@@ -20,8 +20,7 @@ from realesrgan_paddle.commands.tune_folder import (
     Notes,
     Step,
     check_disk,
-    check_footage,
-    check_start,
+    check_given,
     disk_use,
     notes_of,
     whole_path,
@@ -106,21 +105,11 @@ def tune(
             the disk has too little room, the minutes do not suffice, or a step failed.
     """
     started = time.monotonic() if started is None else started
-    named = [*inputs, *([lq] if lq is not None else [])]
-    if not named:
-        raise UserError(
-            "nothing to learn from: name sharp videos or images, or poor ones alone: "
-            "--lq FOOTAGE"
-        )
-    for path in named:
-        if not Path(path).exists():
-            raise UserError(f"{path}: no such file or folder")
-    if lq is not None:
-        check_footage(Path(lq), inputs)
-    if network is not None:
-        check_start(network)
+    check_given(inputs, lq, network)
+    first = next(iter(inputs), lq)
+    assert first is not None
 
-    folder = output or FOLDER / safe_stem(Path(named[0]).absolute())
+    folder = output or FOLDER / safe_stem(Path(first).absolute())
     notes = Notes(
         inputs=[whole_path(each) for each in inputs],
         lq=whole_path(lq) if lq is not None else None,

@@ -119,13 +119,35 @@ def notes_of(folder: Path, wanted: Notes) -> Notes:
     return known
 
 
-def check_footage(path: Path, inputs: Sequence[str | Path]) -> None:
-    """Raise UserError if poor footage is not fit for a tune, which training would say late.
+def check_given(
+    inputs: Sequence[str | Path], lq: str | Path | None, network: str | None
+) -> None:
+    """Raise UserError if a tune cannot be made of what is given, which steps would say late.
 
-    It is one of the inputs, or cannot be read: one image's header, or one video's first
-    frame, suffices.
+    See `realesrgan_paddle.commands.tune.tune`.
     """
-    if path.resolve() in [Path(each).resolve() for each in inputs]:
+    named = [*inputs, *([lq] if lq is not None else [])]
+    if not named:
+        raise UserError(
+            "nothing to learn from: name sharp videos or images, or poor ones alone: "
+            "--lq FOOTAGE"
+        )
+    for path in named:
+        if not Path(path).exists():
+            raise UserError(f"{path}: no such file or folder")
+    if lq is not None:
+        _check_footage(Path(lq), inputs)
+    if network is not None:
+        _check_start(network)
+
+
+def _check_footage(path: Path, inputs: Sequence[str | Path]) -> None:
+    """Raise UserError if poor footage is among the inputs, or cannot be read.
+
+    One image's header, or one video's first frame, suffices.
+    """
+    whole = path.resolve()
+    if any(whole.is_relative_to(Path(each).resolve()) for each in inputs):
         raise UserError(
             f"--lq {path}: is what is learned from, too; if it is sharp, leave --lq out; if "
             "it is poor, name it with --lq alone"
@@ -144,7 +166,7 @@ def check_footage(path: Path, inputs: Sequence[str | Path]) -> None:
     raise UserError(f"--lq {path}: none of it can be read: {problem}")
 
 
-def check_start(network: str) -> None:
+def _check_start(network: str) -> None:
     """Raise UserError if a tune, which trains on pictures, cannot start from a network."""
     check_there(network)
     if is_released(network):

@@ -181,7 +181,7 @@ def after_inference(images: str, folder: str) -> str:
 
 def after_untold(images: str, folder: Path, run: Path) -> str:
     """Return what follows a tune that may be no better: a page beside its start."""
-    options = _run_of(run / "models" / "any")
+    options = _options_of(run)
     start = _start_of(options) if options is not None else []
     made = "part of a video" if is_video_name(Path(images)) else "results"
     return next_line(
@@ -303,13 +303,16 @@ def _run_folder(file: Path) -> Path | None:
 def _run_of(file: Path) -> "Config | None":
     """Return the options of that run; None where they cannot be read."""
     folder = _run_folder(file)
-    if folder is None:
-        return None
+    return _options_of(folder) if folder is not None else None
+
+
+def _options_of(run: Path) -> "Config | None":
+    """Return the options of the run in a folder; None where they cannot be read."""
     # Imported here: most commands end without a run, and all options take a tenth of a
     # second.
     from realesrgan_paddle.options.reading.load import load_config
 
     try:
-        return load_config(folder / "config.yml")
+        return load_config(run / "config.yml")
     except UserError:
         return None

@@ -124,9 +124,9 @@ def solve_degradation(plan: Plan, lq: Path | None, seconds: float) -> None:
         codec = stream_codec(lq) if find_spec("av") else None
         if not _given(plan):
             _choose(plan, _mild(plan, codec))
-        which = f"with the {codec} of the videos" if codec else "with JPEGs"
+        which = f", with the {codec} of the videos" if codec else ""
         plan.lines.append(
-            f"warning: the degradation is not solved for: {reason}; it is the mild one, "
+            f"warning: the degradation is not solved for: {reason}; it is the mild one"
             f"{which}; give more --minutes, or an option file of make_lq_data.py --fit"
         )
         return
