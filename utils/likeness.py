@@ -3,6 +3,8 @@
 import cv2
 import numpy as np
 
+from realesrgan_paddle.utils.images import eight_bits
+
 SMALL_SIZE = (96, 54)
 """Width and height of a small frame, whatever the shape of the video."""
 
@@ -14,6 +16,15 @@ block may have moved each way; a quarter of the picture."""
 
 MIN_BLOCK_DEVIATION = 2.0
 """Standard deviation [8-bit levels] below which a block cannot be found again."""
+
+SAME_SHOT = 0.75
+"""Correlation, after moving, of successive frames below which there is a cut.
+
+Measured on six clips of soccer, streets and animation: 1,682 pairs of successive frames of
+one shot have 0.77 to 1, and 0.77 to 0.96 with a flash on one of them; the seven cuts have
+0.46 to 0.61, 600 pairs from two of the clips at most 0.70. Of frames from two soccer clips
+5 % have more: grass from the same place.
+"""
 
 
 def shrink(image: np.ndarray) -> np.ndarray:
@@ -58,3 +69,14 @@ def compared_luma(image: np.ndarray) -> np.ndarray:
     small = cv2.resize(image, LIKENESS_SIZE, interpolation=cv2.INTER_AREA)
     luma = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
     return luma.astype(np.float32)
+
+
+def is_cut(before: np.ndarray, now: np.ndarray) -> bool:
+    """Return whether two successive frames are of different shots; black is one too.
+
+    Args:
+        before: uint8 or uint16 RGB(A), (H, W, 3 or 4).
+        now: the same.
+    """
+    one, other = (shrink(eight_bits(each[..., :3])) for each in (before, now))
+    return min(likeness(one, other), likeness(other, one)) < SAME_SHOT

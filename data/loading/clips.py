@@ -27,6 +27,7 @@ from realesrgan_paddle.data.loading.training_crops import (
 from realesrgan_paddle.data.sets.naming import LONGEST_STEP, seconds_of_frame
 from realesrgan_paddle.data.sets.sources import read_samples
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.likeness import is_cut
 from realesrgan_paddle.utils.seeds import Stream, generator
 
 _PARTS = re.compile(
@@ -44,7 +45,7 @@ class ClipDataset(HighQualityDataset):
     Each file is the first frame of a clip, so a sample's index is that of its file. A
     sample is (gt, kernel1, kernel2, sinc_kernel), as `HighQualityDataset`'s, but gt is RGB
     (num_frame, 3, crop, crop): one crop, flip and rotation for all frames. A clip that
-    reaches the last frame goes back from there; a single image stands still.
+    reaches the last frame, or a cut, goes back from there; a single image stands still.
     """
 
     @cached_property
@@ -82,7 +83,7 @@ class ClipDataset(HighQualityDataset):
         if options.random_reverse and rng.random() < 0.5:
             numbers.reverse()
 
-        frames = read_frames([run[number] for number in numbers])
+        frames = of_one_shot(read_frames([run[number] for number in numbers]))
         frames = augment(frames, options, rng)
         frames = [pad_to(frame, self.crop) for frame in frames]
         top, left = choose_corner(frames[0], self.crop, options.crop_candidates, rng)
@@ -135,6 +136,15 @@ def forth_and_back(first: int, count: int, length: int, interval: int) -> list[i
         place = (first + step * interval) % period
         numbers.append(min(place, period - place) if count > 1 else 0)
     return numbers
+
+
+def of_one_shot(frames: list[np.ndarray]) -> list[np.ndarray]:
+    """Return as many frames, which go back before the first cut, if there is one."""
+    for number, (before, now) in enumerate(pairwise(frames), start=1):
+        if is_cut(before, now):
+            turned = forth_and_back(0, number, len(frames), 1)
+            return [frames[place] for place in turned]
+    return frames
 
 
 def clip_around(path: Path, runs: Sequence[Run], most: int) -> Run:

@@ -21,19 +21,9 @@ from realesrgan_paddle.inference.tiling.plan import TilePlan
 from realesrgan_paddle.inference.tiling.tile_loop import MirroredImage
 from realesrgan_paddle.inference.video.frame_upscaler import FrameUpscaler
 from realesrgan_paddle.inference.video.writing.segments import Segment, SegmentFolder
-from realesrgan_paddle.utils.images import eight_bits
-from realesrgan_paddle.utils.likeness import likeness, shrink
+from realesrgan_paddle.utils.likeness import is_cut
 
 Frame = TypeVar("Frame")
-
-SAME_SHOT = 0.75
-"""Correlation, after moving, of successive frames below which there is a cut.
-
-Measured on six clips of soccer, streets and animation: 1,682 pairs of successive frames of
-one shot have 0.77 to 1, and 0.77 to 0.96 with a flash on one of them; the seven cuts have
-0.46 to 0.61, 600 pairs from two of the clips at most 0.70. Of frames from two soccer clips
-5 % have more: grass from the same place.
-"""
 
 
 def carries_state(run: Run) -> bool:
@@ -164,17 +154,6 @@ class _Step:
                 "upscales whole frames, so downscale the video first, or take a network "
                 "without a state"
             ) from error
-
-
-def is_cut(before: np.ndarray, now: np.ndarray) -> bool:
-    """Return whether two successive frames are of different shots; black is one too.
-
-    Args:
-        before: uint8 or uint16 RGB(A), (H, W, 3 or 4).
-        now: the same.
-    """
-    one, other = (shrink(eight_bits(each[..., :3])) for each in (before, now))
-    return min(likeness(one, other), likeness(other, one)) < SAME_SHOT
 
 
 def whole_frame(image: np.ndarray) -> TilePlan:

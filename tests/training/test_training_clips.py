@@ -18,6 +18,7 @@ from realesrgan_paddle.data.loading.clips import (
     ClipDataset,
     clip_around,
     forth_and_back,
+    of_one_shot,
     runs_of,
 )
 from realesrgan_paddle.judging.verdict import judge_run, read_figures
@@ -69,6 +70,19 @@ def test_a_clip_turns_at_the_ends():
     assert forth_and_back(1, 4, 6, 1) == [1, 2, 3, 2, 1, 0]
     assert forth_and_back(0, 3, 5, 2) == [0, 2, 0, 2, 0]
     assert forth_and_back(0, 1, 3, 1) == [0, 0, 0]
+
+
+def test_a_clip_with_a_cut_goes_back_before_it():
+    shots = [picture(64, 96, seed) for seed in (1, 2)]
+    moving = [[np.roll(shot, 2 * n, 1) for n in range(4)] for shot in shots]
+    first, second = moving
+
+    assert of_one_shot(first) is first
+    found = of_one_shot([*first[:3], *second[:2]])
+    expected = [first[number] for number in (0, 1, 2, 1, 0)]
+    assert all(now is frame for now, frame in zip(found, expected, strict=True))
+    alone = of_one_shot([first[0], *second])
+    assert len(alone) == 5 and all(now is first[0] for now in alone)
 
 
 def clip_options(tmp_path, **train):

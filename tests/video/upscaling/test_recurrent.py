@@ -14,12 +14,12 @@ from realesrgan_paddle.inference.tiling.array_upscaler import OutOfMemoryError
 from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.inference.video.recurrent import (
     RecurrentUpscaler,
-    is_cut,
     open_frame_upscaler,
 )
 from realesrgan_paddle.inference.video.settings import VideoSettings
 from realesrgan_paddle.inference.video.upscale_video import sampled_frames
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.likeness import is_cut
 
 pytestmark = NEEDED
 
