@@ -1,6 +1,6 @@
 """What upscale.py, infer.py and predict.py do: images and videos in, upscaled ones out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,6 +41,8 @@ def upscale(
     upscaler = open_upscaler(runner, flags, progress=not inputs.videos)
     device = getattr(upscaler.run, "device", runner.device)  # with --tta its mean
     say(f"{flags.model_path}: x{runner.scale}, on {device}")
+    for remark in _about_a_state(upscaler, inputs, flags):
+        say(remark)
     all_inputs = [*inputs.pictures, *inputs.videos]
     if flags.report is not None:
         check_report(flags.report, all_inputs)
@@ -67,6 +69,26 @@ def upscale(
         outputs = dict.fromkeys(str(place.output) for place in places)
         say(f"{done} of {len(all_inputs)} {kind} are in {' and '.join(outputs)}")
     return report_failures(f"{record.input}: {record.error}" for record in failed)
+
+
+def _about_a_state(
+    upscaler: Upscaler, inputs: Inputs, flags: UpscaleFlags
+) -> Iterator[str]:
+    """Yield what a network that carries a state does otherwise than may be expected."""
+    from realesrgan_paddle.inference.video.recurrent import carries_state
+
+    if not carries_state(upscaler.run):
+        return
+    if len(inputs.pictures) > 1:
+        yield (
+            "this network carries a state through videos; pictures are upscaled each "
+            "alone, without it, even if they are frames of a video"
+        )
+    if flags.sharing and inputs.videos:
+        yield (
+            "this network carries a state, so each video is upscaled by one process, "
+            "from its first frame to its last"
+        )
 
 
 def _upscale_here(

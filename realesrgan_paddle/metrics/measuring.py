@@ -6,10 +6,12 @@ tools/evaluate.py and tools/compare.py measure so; a validation takes the averag
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from tqdm import tqdm
 
+from realesrgan_paddle.data.loading.clips import runs_of
 from realesrgan_paddle.inference.video.recurrent import with_next
 from realesrgan_paddle.metrics.clips import Clip, StepMeasure, Upscaled
 from realesrgan_paddle.metrics.data_sets import DataSet, Degrade, Pair, read_pair
@@ -90,8 +92,10 @@ def measure_sets(
             clip = Clip(steps) if steps else None
             distances = SetDistances(features, rules.crop_border) if features else None
             of_set = {name: SetResult(name, data.name) for name in runs}
-            _begin_clip(runs)
-            for (pair, read), following in with_next(_read(data, rules, degrade)):
+            clips = _clips_of(data.pairs) if steps else [data.pairs]
+            for pair, read, following, begins in _read(clips, rules, degrade):
+                if begins:
+                    _begin_clip(clip, runs)
                 try:
                     images = _upscaled(read, following, runs, rules, of_clip=bool(clip))
                     found = _measured(pair, images, metrics, clip)
@@ -100,9 +104,7 @@ def measure_sets(
                     for name, values in found.items():
                         of_set[name].images[pair.name] = values
                 except (UserError, OSError) as error:
-                    if clip:
-                        clip.interrupt()
-                    _begin_clip(runs)
+                    _begin_clip(clip, runs)
                     data.failures.append(failure_line(pair.gt, error))
                 bar.update()
 
@@ -115,20 +117,44 @@ def measure_sets(
 
 Images = tuple[np.ndarray, np.ndarray] | Exception
 """A low-quality image with its ground truth, or why they cannot be read."""
-Read = tuple[Pair, Images]
 
 
-def _read(data: DataSet, rules: Rules, degrade: Degrade | None) -> Iterator[Read]:
-    for pair in data.pairs:
-        try:
-            yield pair, read_pair(pair, rules.scale, degrade, rules.size)
-        except (UserError, OSError) as error:
-            yield pair, error
+class Read(NamedTuple):
+    """One pair of a set, in its place."""
+
+    pair: Pair
+    images: Images
+    following: Images | None
+    """Of the next frame of its clip."""
+    begins: bool
+    """Whether it is the first of its clip."""
+
+
+def _clips_of(pairs: Sequence[Pair]) -> list[list[Pair]]:
+    """Return the pairs as clips: frames between which none is missing, in their order."""
+    by_path = {pair.gt: pair for pair in pairs}
+    return [[by_path[path] for path in run] for run in runs_of([*by_path])]
+
+
+def _read(
+    clips: Sequence[Sequence[Pair]], rules: Rules, degrade: Degrade | None
+) -> Iterator[Read]:
+    for pairs in clips:
+        images = (_images(pair, rules, degrade) for pair in pairs)
+        for number, (now, following) in enumerate(with_next(images)):
+            yield Read(pairs[number], now, following, begins=number == 0)
+
+
+def _images(pair: Pair, rules: Rules, degrade: Degrade | None) -> Images:
+    try:
+        return read_pair(pair, rules.scale, degrade, rules.size)
+    except (UserError, OSError) as error:
+        return error
 
 
 def _upscaled(
     read: Images,
-    following: Read | None,
+    following: Images | None,
     runs: Mapping[str, Run],
     rules: Rules,
     *,
@@ -146,15 +172,18 @@ def _upscaled(
     return Upscaled(lq, gt, results)
 
 
-def _frame_after(lq: np.ndarray, following: Read | None) -> np.ndarray | None:
+def _frame_after(lq: np.ndarray, following: Images | None) -> np.ndarray | None:
     """Return the frame that follows `lq` in its clip, if it could be read."""
-    if following is None or isinstance(following[1], Exception):
+    if following is None or isinstance(following, Exception):
         return None
-    after, _ = following[1]
+    after, _ = following
     return after if after.shape == lq.shape else None
 
 
-def _begin_clip(runs: Mapping[str, Run]) -> None:
+def _begin_clip(clip: Clip | None, runs: Mapping[str, Run]) -> None:
+    """Let nothing be before the next frame."""
+    if clip:
+        clip.interrupt()
     for run in runs.values():
         if isinstance(run, ClipRun):
             run.begin()

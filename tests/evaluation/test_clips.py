@@ -89,6 +89,14 @@ def test_a_frame_that_is_missing_is_not_stepped_over(clip):
     assert known == {"9.png", "12.png"}
 
 
+def test_a_number_that_is_missing_is_not_stepped_over(clip):
+    for folder in ("hr", "lr"):
+        (clip / f"{folder}/10.png").unlink()
+    images, _ = evaluate(*BICUBIC, *METRICS)
+    unknown = [name for name, found in images.items() if found["tof"] is None]
+    assert unknown == ["8.png", "11.png"]
+
+
 def test_images_of_other_sizes_are_no_clip(clip, capsys):
     write_image(clip / "hr/10.png", scene(1, 2)[:100])
     write_image(clip / "lr/10.png", resize_bicubic(scene(1, 2)[:100], 1 / 4))
