@@ -90,7 +90,7 @@ def test_the_measured_options_are_proposed_for_a_small_network_on_a_cpu(frames):
     with_gan, _ = recipe(None, ["model_type=RealESRGANModel"], frames)
     assert with_gan.train.grid_opt.loss_weight == GRID_WEIGHT
     with_unet, _ = recipe(None, ["model_type=RealESRGANModel", UNET], frames)
-    assert with_unet.train.grid_opt is None, "not measured with Real-ESRGAN's"
+    assert with_unet.train.grid_opt.loss_weight == GRID_WEIGHT
     assert not cfg.gt_usm
     assert cfg.gt_size == 160
     assert cfg.datasets.train.batch_size_per_gpu == 6
