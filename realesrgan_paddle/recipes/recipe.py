@@ -274,11 +274,11 @@ def choose_losses(plan: Plan, machine: Machine) -> None:
             "L1 alone blurs (docs/soccer.md); 0.3 cost 0.3 to 0.6 dB and helped one "
             "domain of two (docs/domain_gain/)",
         )
-    choose_grid_loss(plan)
     if plan.given_value("model_type") == "RealESRGANModel":
         choose_discriminator(plan, machine)
-        return
-    plan.choose("gt_usm", False, NOT_SHARPENED)
+    else:
+        plan.choose("gt_usm", False, NOT_SHARPENED)
+    choose_grid_loss(plan)
 
 
 def choose_grid_loss(plan: Plan) -> None:
