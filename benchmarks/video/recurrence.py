@@ -11,6 +11,7 @@ encoded by x264 as one video. What the results have is not made again; a stopped
 
 import argparse
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import islice, pairwise
@@ -59,11 +60,14 @@ RELEASED = "released"
 FRAME_BY_FRAME: Mapping[str, Any] = {
     "network_g": {"type": "SRVGGNetCompact", "num_conv": 32}
 }
+TEMPORAL: Mapping[str, Any] = {"train": {"temporal_opt": {"loss_weight": 1.0}}}
 ARMS: Mapping[str, Mapping[str, Any]] = {
     "frame": FRAME_BY_FRAME,
     "neighbors": {},
     "recurrent": {},
-    "temporal": {"train": {"temporal_opt": {"loss_weight": 1.0}}},
+    "frame, temporal": {**FRAME_BY_FRAME, **TEMPORAL},
+    "neighbors, temporal": TEMPORAL,
+    "temporal": TEMPORAL,
     "shift": {},
     "warm-up": {
         "train": {"warmup_frames": 10},
@@ -132,7 +136,7 @@ def judged(
 def as_arm(arm: str) -> Iterator[None]:
     """Let networks compute as an arm does that differs by more than options."""
     with ExitStack() as stack:
-        if arm == "neighbors":
+        if arm.startswith("neighbors"):
             stack.enter_context(patch.object(recurrent_srvgg, "MOST", 0.0))
         if arm == "shift":
             stack.enter_context(patch.object(Network, "clips", moved_clips))
@@ -141,7 +145,7 @@ def as_arm(arm: str) -> Iterator[None]:
 
 def trained(arm: str, folder: Path, clips: Path, args: argparse.Namespace) -> Path:
     """Return the last weights of an arm's finetune, made if they are not there."""
-    total, name = args.iterations, f"{arm}_{args.iterations}".replace("-", "_")
+    total, name = args.iterations, re.sub(r"\W+", "_", f"{arm}_{args.iterations}")
     models = folder / "experiments" / name / "models"
     if (models / f"net_g_{total}.pdparams").exists():
         return models / f"net_g_{total}.pdparams"
