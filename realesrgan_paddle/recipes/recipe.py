@@ -228,11 +228,12 @@ def choose_clips(plan: Plan) -> None:
             "that of the weights, with a state",
         )
     plan.lines.append(
-        "warning: so far a state has gained nothing over the same training without --video "
-        "(docs/recurrent.md)"
+        "warning: less flicker was measured on soccer and a drone only; on dashcams texture "
+        "was lost, and animation got worse (docs/recurrent.md)"
     )
 
     reason = "options/finetune_recurrent.yml's"
+    plan.choose("train.temporal_opt", {"loss_weight": 1.0}, "less flicker")
     plan.choose("datasets.train.num_frame", 5, reason)
     plan.choose("datasets.train.interval_list", [1, 2], reason)
     plan.choose("datasets.train.random_reverse", True, reason)

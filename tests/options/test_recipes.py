@@ -197,7 +197,7 @@ def test_with_video_it_is_the_file_for_clips(frames, monkeypatch):
     for key in ("num_frame", "interval_list", "random_reverse"):
         assert getattr(train, key) == getattr(of_file, key)
     assert (train.batch_size_per_gpu, train.accum_iter) == (1, 2)
-    assert any("gained nothing" in warning for warning in warnings_of(lines))
+    assert any("less flicker" in warning for warning in warnings_of(lines))
 
     monkeypatch.setattr(budget, "measure_costs", lambda cfg: COSTS)
     cfg, _ = auto_recipe(None, (), frames, minutes=1, machine=CPU, video=True)
