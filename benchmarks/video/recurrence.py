@@ -57,20 +57,26 @@ IMAGE_METRICS = {"psnr_y": 1, "lpips": 1, "dists": 8}
 """And of how many frames one is judged by them."""
 RELEASED = "released"
 
-FRAME_BY_FRAME: Mapping[str, Any] = {
-    "network_g": {"type": "SRVGGNetCompact", "num_conv": 32}
-}
-TEMPORAL: Mapping[str, Any] = {"train": {"temporal_opt": {"loss_weight": 1.0}}}
+FRAME: Mapping[str, Any] = {"network_g": {"type": "SRVGGNetCompact", "num_conv": 32}}
+
+
+def _temporal(weight: float) -> Mapping[str, Any]:
+    return {"train": {"temporal_opt": {"loss_weight": weight}}}
+
+
+TEMPORAL = _temporal(1.0)
+WITHOUT = _temporal(0.0)
 ARMS: Mapping[str, Mapping[str, Any]] = {
-    "frame": FRAME_BY_FRAME,
-    "neighbors": {},
-    "recurrent": {},
-    "frame, temporal": {**FRAME_BY_FRAME, **TEMPORAL},
+    "frame": {**FRAME, **WITHOUT},
+    "neighbors": WITHOUT,
+    "recurrent": WITHOUT,
+    "frame, temporal": {**FRAME, **TEMPORAL},
     "neighbors, temporal": TEMPORAL,
     "temporal": TEMPORAL,
-    "shift": {},
+    "temporal 0.3": _temporal(0.3),
+    "shift": WITHOUT,
     "warm-up": {
-        "train": {"warmup_frames": 10},
+        "train": {"warmup_frames": 10, **WITHOUT["train"]},
         "datasets": {"train": {"num_frame": 15, "interval_list": [1]}},
     },
 }
