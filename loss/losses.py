@@ -103,7 +103,8 @@ class ColorLoss:
 
     Y, Cb and Cr (BT.601) are those of a cell's mean difference sr - gt. A cell is a
     square of `cell` x `cell` pixels. A texture with mean 0 over a cell does not count;
-    a tint or a change of brightness counts fully.
+    a tint or a change of brightness counts fully. In cells of one pixel, without
+    brightness, colored specks count (docs/domain_gain/README.md).
 
     Attributes:
         loss_weight: factor on the loss.

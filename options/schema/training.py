@@ -322,7 +322,8 @@ class TrainOptions(ScheduleOptions):
     )
     color_opt: ColorLossOptions | None = Field(
         default=None,
-        description="Color loss: holds mean colors, which drift under a GAN.",
+        description="Color loss: holds mean colors, which drift under a GAN; with cell 1 "
+        "and brightness 0 against colored specks.",
     )
     grid_opt: GridLossOptions | None = Field(
         default=None,

@@ -59,6 +59,9 @@ NOT_SHARPENED = "unsharpened as in docs/soccer.md: sharpened targets teach halos
 GRID_WEIGHT = 1.0
 """The steps at the four places of an input pixel then differ about as in pictures, by 1 to
 4 % (docs/domain_gain/README.md, "Where the grid comes from")."""
+COLOR_WEIGHT = 0.3
+"""1 costs LPIPS and DISTS 3 % on dashcams (docs/domain_gain/README.md, "Colored
+specks")."""
 
 WHY_GENERIC = (
     f"no clean images were given: those of {FOLDER / NAME}, degraded as --lq is "
@@ -275,21 +278,29 @@ def choose_losses(plan: Plan, machine: Machine) -> None:
             "L1 alone blurs (docs/soccer.md); 0.3 cost 0.3 to 0.6 dB and helped one "
             "domain of two (docs/domain_gain/)",
         )
-    if plan.given_value("model_type") == "RealESRGANModel":
+    with_gan = plan.given_value("model_type") == "RealESRGANModel"
+    if with_gan:
         choose_discriminator(plan, machine)
     else:
         plan.choose("gt_usm", False, NOT_SHARPENED)
-    choose_grid_loss(plan)
-
-
-def choose_grid_loss(plan: Plan) -> None:
-    """Choose the loss on grid artifacts, for a small network."""
     if inspect_network(plan.config.network_g).small:
+        choose_losses_of_small_networks(plan, with_gan=with_gan)
+
+
+def choose_losses_of_small_networks(plan: Plan, *, with_gan: bool) -> None:
+    """Choose the losses on what minutes of training leave in a small network."""
+    plan.choose(
+        "train.grid_opt",
+        {"loss_weight": GRID_WEIGHT},
+        "without it edges become stairs, and with a GAN a regular grid shows "
+        "(docs/domain_gain/)",
+    )
+    of_clips = plan.config.datasets.train.num_frame > 1
+    if not with_gan and not of_clips:  # measured without both
         plan.choose(
-            "train.grid_opt",
-            {"loss_weight": GRID_WEIGHT},
-            "without it edges become stairs, and with a GAN a regular grid shows "
-            "(docs/domain_gain/)",
+            "train.color_opt",
+            {"loss_weight": COLOR_WEIGHT, "brightness": 0, "cell": 1},
+            "without it colored specks show at bright edges (docs/domain_gain/)",
         )
 
 

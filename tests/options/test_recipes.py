@@ -87,8 +87,11 @@ def test_the_measured_options_are_proposed_for_a_small_network_on_a_cpu(frames):
     assert cfg.model_type == "RealESRNetModel"
     assert cfg.train.lpips_opt.loss_weight == 0.1
     assert cfg.train.grid_opt.loss_weight == GRID_WEIGHT
+    of_file = load_config(ROOT / "options/finetune_cpu.yml").train
+    assert cfg.train.color_opt == of_file.color_opt
     with_gan, _ = recipe(None, ["model_type=RealESRGANModel"], frames)
     assert with_gan.train.grid_opt.loss_weight == GRID_WEIGHT
+    assert with_gan.train.color_opt is None, "not measured with a GAN"
     with_unet, _ = recipe(None, ["model_type=RealESRGANModel", UNET], frames)
     assert with_unet.train.grid_opt.loss_weight == GRID_WEIGHT
     assert not cfg.gt_usm
