@@ -236,7 +236,7 @@ def choose_clips(plan: Plan) -> None:
     )
 
     reason = "options/finetune_recurrent.yml's"
-    plan.choose("train.temporal_opt", {"loss_weight": 1.0}, "less flicker")
+    plan.choose("train.temporal_opt", {"loss_weight": 0.3}, "less flicker; " + reason)
     plan.choose("datasets.train.num_frame", 5, reason)
     plan.choose("datasets.train.interval_list", [1, 2], reason)
     plan.choose("datasets.train.random_reverse", True, reason)
