@@ -39,6 +39,7 @@ from realesrgan_paddle.data.footage.views.features import (
     find_corners,
     perceptual_hash,
 )
+from realesrgan_paddle.data.footage.views.recordings import find_lesser_frames
 from realesrgan_paddle.data.footage.views.set_images import (
     LONG_SIDE,
     Miniatures,
@@ -60,7 +61,7 @@ from realesrgan_paddle.data.sets.manifest import (
 )
 from realesrgan_paddle.utils.crops import Crop
 
-VERSION = b"2"
+VERSION = b"3"
 """Of the rules below; with another one, earlier decisions are made anew."""
 
 MAX_COMPARED = 3000
@@ -291,7 +292,8 @@ def _worse_copies(
 ) -> dict[str, str]:
     """Return the better copy of each frame that is dropped, by their names.
 
-    The best frames are decided on first; each that is a copy of a kept one is dropped.
+    The best frames are decided on first; each that is a copy of a kept one is dropped, and
+    of two videos of one recording the frames of the lesser one.
     """
     copies: dict[str, str] = {}
     names = {frame.name for frame in frames}
@@ -309,6 +311,11 @@ def _worse_copies(
         others = [frames[other].record for other in partners.get(number, [])]
         enlarged = any(is_enlarged(frame.record, other) for other in others)
         ranks.append((enlarged, -quality(frame.record), number))
+
+    sources = [frame.source for frame in frames]
+    seconds = [frame.record["seconds"] for frame in frames]
+    for number, copy in find_lesser_frames(sources, seconds, pairs, ranks).items():
+        copies.setdefault(frames[number].name, frames[copy].name)
 
     kept: set[int] = set()
     for _, _, number in sorted(ranks):

@@ -190,3 +190,12 @@ def test_a_set_without_miniatures_is_read_from_its_frames(tmp_path, matches):
         path.unlink()
     extract(out, good)
     assert pngs(out) == GOOD
+
+
+def test_another_encoding_of_a_video_gives_no_moments_between_its_copies(tmp_path):
+    shown = views(1, 2, 3, 4, 5, 6, 7)
+    poor = clip(tmp_path / "poor.mkv", shown, quality=7)
+    # What it shows at 3, 5 and 6 instead is no copy, and yet taken at the same time.
+    good = clip(tmp_path / "well.mkv", [*shown[:2], *views(8, 4, 9, 10), shown[6]])
+    extract(tmp_path / "set", poor, good)
+    assert {name.partition("_")[0] for name in pngs(tmp_path / "set")} == {"well"}
