@@ -20,9 +20,7 @@ from pathlib import Path
 
 from realesrgan_paddle.commands.what_follows import after_frames
 from realesrgan_paddle.data.footage import keyframes
-from realesrgan_paddle.data.sets.made_folders import only_poor
 from realesrgan_paddle.utils.cli import float_range, parse_flags, run, say, setting
-from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.jobs import report_failures
 from realesrgan_paddle.utils.next_steps import print_next
 
@@ -58,11 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if done.written + done.present:
         print_next(after_frames(flags.output))
     elif not done.failures:
-        reasons = ", ".join(f"{n} {reason}" for reason, n in done.dropped.items())
-        raise UserError(
-            f"{flags.output}: all frames were dropped ({reasons}); see {done.sheet}. "
-            f"{only_poor(flags.input[0])}"
-        )
+        raise done.all_dropped(flags.output, flags.input[0])
     return report_failures(done.failures)
 
 

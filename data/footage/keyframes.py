@@ -19,7 +19,7 @@ from realesrgan_paddle.data.footage.video_names import list_videos
 from realesrgan_paddle.data.footage.views.decide import decide
 from realesrgan_paddle.data.footage.views.decisions import base_name, read_decisions
 from realesrgan_paddle.data.footage.views.set_images import Miniatures, find_image
-from realesrgan_paddle.data.sets.made_folders import keep_settings
+from realesrgan_paddle.data.sets.made_folders import keep_settings, only_poor
 from realesrgan_paddle.data.sets.manifest import (
     MANIFEST,
     Record,
@@ -113,6 +113,16 @@ class FrameSet:
         if self.sheet:
             lines.append(f"look at them: {self.sheet}")
         return lines
+
+    def all_dropped(self, output: Path, footage: str | Path) -> UserError:
+        """Return what to say of footage of which no frame was kept."""
+        reasons = ", ".join(
+            f"{count} {reason}" for reason, count in self.dropped.items()
+        )
+        return UserError(
+            f"{output}: all frames were dropped ({reasons}); see {self.sheet}. "
+            f"{only_poor(footage)}"
+        )
 
 
 def find_videos(inputs: Sequence[str | Path]) -> list[Path]:

@@ -32,7 +32,6 @@ from realesrgan_paddle.data.sets.made_folders import (
     check_images,
     is_cut_on_a_grid,
     keep_settings,
-    only_poor,
 )
 from realesrgan_paddle.data.sets.manifest import is_kept, read_records
 from realesrgan_paddle.data.sets.meta_info import write_meta_info
@@ -303,11 +302,7 @@ def _check_any_frame(
             f"{frames}: no frame could be extracted; {len(extracted.failures)} videos "
             f"failed, such as {extracted.failures[0]}"
         )
-    reasons = ", ".join(f"{n} {reason}" for reason, n in extracted.dropped.items())
-    raise UserError(
-        f"{frames}: all frames were dropped ({reasons}); see {extracted.sheet}. "
-        f"{only_poor(inputs[0])}"
-    )
+    raise extracted.all_dropped(frames, inputs[0])
 
 
 def _write_training_images(
