@@ -18,11 +18,12 @@ from realesrgan_paddle.metrics.data_sets import (
 )
 from realesrgan_paddle.metrics.evaluation import Evaluation
 from realesrgan_paddle.metrics.measuring import Rules, measure_sets
-from realesrgan_paddle.metrics.methods import Method, open_methods
+from realesrgan_paddle.metrics.methods import ClipRun, Method, open_methods
 from realesrgan_paddle.metrics.table import (
     BICUBIC,
     FID,
     METRICS,
+    OF_CLIPS,
     OF_IMAGES,
     open_features,
     open_metric,
@@ -32,6 +33,7 @@ from realesrgan_paddle.utils.cli import int_range, setting
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.files import check_target
 from realesrgan_paddle.utils.machine.devices import DEVICES, start_paddle
+from realesrgan_paddle.utils.next_steps import YOUR_VIDEOS, next_line
 
 USUAL = ("psnr", "ssim", "psnr_y", "ssim_y")
 """What is measured unless --metrics says otherwise: nothing is fetched for it."""
@@ -220,6 +222,14 @@ def rules_of(flags: EvaluateFlags, methods: Sequence[Method]) -> Rules:
 
 def what_follows(flags: EvaluateFlags, found: Evaluation) -> str:
     """Return the command that follows an evaluation."""
+    if any(name in OF_CLIPS for name in found.metrics):
+        for method in found.methods:
+            if isinstance(
+                method.run, ClipRun
+            ):  # a page would show it without its state
+                video = "weights for video"
+                return next_line(video, videos=YOUR_VIDEOS, weights=method.model)
+
     data = found.sets[0]
     shown = data.input if data.has_same_names() else None
     return after_evaluation(flags.models, data.gt, shown, flags.degrade, flags.seed)

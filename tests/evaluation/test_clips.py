@@ -143,11 +143,13 @@ def test_a_single_image_is_no_clip(clip, capsys):
 
 
 @pytest.mark.paddle
-def test_a_state_is_carried_through_clips(clip):
+def test_a_state_is_carried_through_clips(clip, capsys):
     spec = RecurrentSRVGG(num_feat=16, num_conv=2, num_state=4)
     write_pdparams(clip / "net.pdparams", {"params": sample_weights(spec)})
     words = ["--models", "net=net.pdparams", *BICUBIC[2:]]
     images, _ = evaluate(*words, "--metrics", "psnr", "change", "--crop_border", "0")
+    next_step = capsys.readouterr().out.splitlines()[-1]
+    assert next_step.endswith("tools/upscale.py VIDEOS --model_path net.pdparams")
     upscaler = Upscaler(clip / "net.pdparams", precision="fp32")
     expected = upscale_clip(upscaler, frames(clip / "lr"))
     for number, sr in enumerate(expected, start=8):
