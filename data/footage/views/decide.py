@@ -26,6 +26,7 @@ from realesrgan_paddle.data.footage.views.candidates import (
 )
 from realesrgan_paddle.data.footage.views.copies import (
     find_copies,
+    find_lesser_frames,
     is_enlarged,
     quality,
 )
@@ -39,7 +40,6 @@ from realesrgan_paddle.data.footage.views.features import (
     find_corners,
     perceptual_hash,
 )
-from realesrgan_paddle.data.footage.views.recordings import find_lesser_frames
 from realesrgan_paddle.data.footage.views.set_images import (
     LONG_SIDE,
     Miniatures,
