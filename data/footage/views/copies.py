@@ -267,6 +267,10 @@ def find_lesser_frames(
                 (one, other)
             )
 
+    frames: dict[str, list[int]] = {}
+    for number, source in enumerate(sources):
+        frames.setdefault(source, []).append(number)
+
     lesser: dict[int, int] = {}
     for copies in by_videos.values():
         for stretch in _in_step(copies, seconds):
@@ -274,11 +278,9 @@ def find_lesser_frames(
             # The frame of the video that loses first.
             shown = stretch if wins < 0 else [pair[::-1] for pair in stretch]
             lost = np.array([seconds[worse] for worse, _ in shown])
-            for number, source in enumerate(sources):
-                time = seconds[number]
-                inside = lost.min() <= time <= lost.max()
-                if source == sources[shown[0][0]] and inside:
-                    nearest = int(np.abs(lost - time).argmin())
+            for number in frames[sources[shown[0][0]]]:
+                if lost.min() <= seconds[number] <= lost.max():
+                    nearest = int(np.abs(lost - seconds[number]).argmin())
                     lesser.setdefault(number, shown[nearest][1])
     return lesser
 
