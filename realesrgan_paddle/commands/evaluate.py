@@ -222,13 +222,12 @@ def rules_of(flags: EvaluateFlags, methods: Sequence[Method]) -> Rules:
 
 def what_follows(flags: EvaluateFlags, found: Evaluation) -> str:
     """Return the command that follows an evaluation."""
-    if any(name in OF_CLIPS for name in found.metrics):
-        for method in found.methods:
-            if isinstance(
-                method.run, ClipRun
-            ):  # a page would show it without its state
-                video = "weights for video"
-                return next_line(video, videos=YOUR_VIDEOS, weights=method.model)
+    with_state = [each.model for each in found.methods if isinstance(each.run, ClipRun)]
+    if with_state and any(name in OF_CLIPS for name in found.metrics):
+        # A page of pictures would show it without its state.
+        return next_line(
+            "weights for video", videos=YOUR_VIDEOS, weights=with_state[-1]
+        )
 
     data = found.sets[0]
     shown = data.input if data.has_same_names() else None

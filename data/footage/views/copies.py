@@ -279,9 +279,12 @@ def find_lesser_frames(
             shown = stretch if wins < 0 else [pair[::-1] for pair in stretch]
             lost = np.array([seconds[worse] for worse, _ in shown])
             for number in frames[sources[shown[0][0]]]:
-                if lost.min() <= seconds[number] <= lost.max():
-                    nearest = int(np.abs(lost - seconds[number]).argmin())
-                    lesser.setdefault(number, shown[nearest][1])
+                if not lost.min() <= seconds[number] <= lost.max():
+                    continue
+                _, better = shown[np.abs(lost - seconds[number]).argmin()]
+                # Of three encodings each may be lesser than the next; one must stay.
+                if better not in lesser:
+                    lesser.setdefault(number, better)
     return lesser
 
 

@@ -315,7 +315,8 @@ def _worse_copies(
     sources = [frame.source for frame in frames]
     seconds = [frame.record["seconds"] for frame in frames]
     for number, copy in find_lesser_frames(sources, seconds, pairs, ranks).items():
-        copies.setdefault(frames[number].name, frames[copy].name)
+        if frames[copy].name not in copies:
+            copies.setdefault(frames[number].name, frames[copy].name)
 
     kept: set[int] = set()
     for _, _, number in sorted(ranks):

@@ -165,3 +165,12 @@ def test_stretches_of_a_compilation_are_told_apart():
         *(1, 2, 3),
         *(9, 10, 11),
     }
+
+
+def test_of_three_encodings_one_stays_though_each_is_lesser_than_the_next():
+    sources, seconds = [*"aaabbbccc"], [0.0, 2.0, 4.0] * 3
+    pairs = [(0, 3), (1, 4), (2, 5), (3, 6), (4, 7), (5, 8), (0, 6), (1, 7), (2, 8)]
+    ranks = [3, 1, 2, 2, 3, 1, 1, 2, 3]  # each has the better of two moments in three
+    kept = {*range(9)} - set(find_lesser_frames(sources, seconds, pairs, ranks))
+    assert len({sources[number] for number in kept}) == 1
+    assert len(kept) == 3
