@@ -113,7 +113,7 @@ RECIPES = (
             base=GAN,
             goes_on=True,
         )
-        for times in (1.5, 3)
+        for times in (0.125, 1.5, 3)
     ),
     *(Recipe(f"grid loss {w:g}", GRIDDED, keys=_grid(w)) for w in GRID_WEIGHTS),
     *(Recipe(f"{n} candidates", EVERYWHERE, keys=_candidates(n)) for n in CANDIDATES),

@@ -105,6 +105,14 @@ def zoomed(image: np.ndarray, share: float, x: float = 0.5) -> np.ndarray:
     return cv2.resize(part, (width, height), interpolation=cv2.INTER_CUBIC)
 
 
+def upright(image: np.ndarray, x: float) -> np.ndarray:
+    """Return the part of 9:16 that a telephone would show; `x` as above."""
+    height, width = image.shape[:2]
+    inner = min(width, height * 9 // 16)
+    left = int((width - inner) * x)
+    return image[:, left : left + inner]
+
+
 def jpeg(image: np.ndarray, level: int) -> np.ndarray:
     """Return the picture after JPEG of that quality."""
     _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, level])
@@ -134,6 +142,9 @@ CHANGES: dict[str, Change] = {
     "zoomed 3 %": lambda image: zoomed(image, 0.03),
     "zoomed 5 %": lambda image: zoomed(image, 0.05),
     "zoomed 8 %, off the middle": lambda image: zoomed(image, 0.08, 0.2),
+    "upright, the middle": lambda image: upright(image, 0.5),
+    "upright, off the middle": lambda image: jpeg(upright(image, 0.8), 60),
+    "zoomed 60 %": lambda image: jpeg(zoomed(image, 0.6), 60),
     "20 % brighter": lambda image: cv2.convertScaleAbs(image, alpha=1.2),
     "20 % darker": lambda image: cv2.convertScaleAbs(image, alpha=0.8),
     "JPEG 10": lambda image: jpeg(image, 10),

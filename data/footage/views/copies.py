@@ -50,7 +50,10 @@ CHANGE = 12
 """Difference [8-bit levels, after brightness and contrast are matched] of a change."""
 
 MIN_OVERLAP = 0.8
-"""Share of each picture that the other shows; a zoom of 8 % leaves 0.85."""
+"""Share of one of two pictures that the other shows; a zoom of 8 % leaves 0.85."""
+
+MIN_CROP = 0.2
+"""Share of the other that this one shows: an upright part of a wide picture is 0.32."""
 
 MAX_GAIN = 2.5
 """Change of contrast, either way, that is still a copy: +-20 % and fades are less."""
@@ -141,9 +144,12 @@ def changed_share(one: np.ndarray, other: np.ndarray, matrix: np.ndarray) -> flo
         other: miniature, uint8 (h, w).
         matrix: takes points of `one` to `other`.
     """
+    inverse = np.linalg.inv(matrix)
     shown = _laid(np.full_like(one, 255), other, matrix) == 255
-    back = _laid(np.full_like(other, 255), one, np.linalg.inv(matrix)) == 255
-    if min(shown.mean(), back.mean()) < MIN_OVERLAP:
+    back = _laid(np.full_like(other, 255), one, inverse) == 255
+    if back.mean() > shown.mean():  # a part is judged, not what lies around it
+        one, other, matrix, shown, back = other, one, inverse, back, shown
+    if shown.mean() < MIN_OVERLAP or back.mean() < MIN_CROP:
         return 1.0
     laid = _laid(one, other, matrix)
     clipped = np.maximum(laid, other) > SATURATED

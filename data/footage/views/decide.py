@@ -61,7 +61,7 @@ from realesrgan_paddle.data.sets.manifest import (
 )
 from realesrgan_paddle.utils.crops import Crop
 
-VERSION = b"3"
+VERSION = b"4"
 """Of the rules below; with another one, earlier decisions are made anew."""
 
 MAX_COMPARED = 3000

@@ -74,6 +74,12 @@ def recolored(image: np.ndarray, factor: float) -> np.ndarray:
     return cv2.convertScaleAbs(image, alpha=factor)
 
 
+def upright(image: np.ndarray) -> np.ndarray:
+    """What a telephone shows of a wide picture, larger."""
+    part = image[:, 150:276]
+    return cv2.resize(part, None, fx=1.2, fy=1.2, interpolation=cv2.INTER_CUBIC)
+
+
 CHANGES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "mirrored": lambda image: np.ascontiguousarray(image[:, ::-1]),
     "zoomed by 5 %": lambda image: zoomed(image, 0.05, 0.5, 0.5),
@@ -82,6 +88,7 @@ CHANGES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "darker": lambda image: recolored(image, 0.8),
     "compressed": lambda image: compressed(image, 25),
     "with a scoreboard": with_scoreboard,
+    "an upright part": upright,
     "half the size": lambda image: cv2.resize(image, None, fx=0.5, fy=0.5),
     "all of it": lambda image: compressed(
         with_scoreboard(recolored(zoomed(image[:, ::-1], 0.04, 0.3, 0.6), 0.85)), 50
@@ -97,6 +104,10 @@ def test_a_changed_copy_is_found_among_other_places(change: str):
 
 def test_other_moments_of_a_still_camera_are_no_copies():
     assert copies([moment(1, seed) for seed in range(5)]) == []
+
+
+def test_an_upright_part_of_another_moment_is_no_copy():
+    assert copies([moment(1, 1), moment(1, 2), upright(moment(1, 3))]) == []
 
 
 def test_the_copy_of_one_moment_is_found_among_others_of_its_view():
