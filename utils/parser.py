@@ -124,7 +124,8 @@ class Parser(argparse.ArgumentParser):
         for word in words:
             flag = word.partition("=")[0]
             if flag.startswith("--") and flag not in known:
-                self.error(f"unknown flag {flag!r}{did_you_mean(flag, known)}")
+                flags = [known_flag for known_flag in known if known_flag != "--help"]
+                self.error(f"unknown flag {flag!r}{did_you_mean(flag, flags)}")
 
     def add_group(self, group: type) -> None:
         """Add a flag for each field of a dataclass whose fields `setting` made.
