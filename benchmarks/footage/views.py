@@ -20,21 +20,13 @@ import cv2
 import numpy as np
 
 from realesrgan_paddle.data.footage.split import TRAIN, VAL, assign_parts
-from realesrgan_paddle.data.footage.views.candidates import (
-    DescribedFrames,
-    FramePairs,
-    compare,
-)
+from realesrgan_paddle.data.footage.views.candidates import compare_all
 from realesrgan_paddle.data.footage.views.copies import (
     find_copies,
     is_enlarged,
     quality,
 )
-from realesrgan_paddle.data.footage.views.features import (
-    HashIndex,
-    find_corners,
-    perceptual_hash,
-)
+from realesrgan_paddle.data.footage.views.features import HashIndex, perceptual_hash
 from realesrgan_paddle.data.footage.views.set_images import miniature
 from realesrgan_paddle.data.footage.views.views import (
     find_sift_corners,
@@ -154,17 +146,6 @@ CHANGES: dict[str, Change] = {
 }
 
 
-def comparisons(images: Sequence[np.ndarray]) -> list[FramePairs]:
-    """Return the comparisons of miniatures with each other, and mirrored."""
-    sides = []
-    for step in (1, -1):
-        turned = [np.ascontiguousarray(image[:, ::step]) for image in images]
-        bits = [np.unpackbits(perceptual_hash(image)) for image in turned]
-        signs = np.array(bits, np.float32) * 2 - 1
-        sides.append(DescribedFrames([find_corners(image) for image in turned], signs))
-    return [compare(sides[0], sides[0]), compare(sides[0], sides[1])]
-
-
 def small(image: np.ndarray) -> np.ndarray:
     """Return the miniature of a picture, uint8 BGR (H, W, 3)."""
     return miniature(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY))
@@ -178,7 +159,9 @@ def measure_copies(frames: Sequence[Frame]) -> None:
     total = wrong = 0
     for name, change in CHANGES.items():
         images = originals + [small(change(frame.image)) for frame in frames]
-        found = find_copies(comparisons(images), shots, images.__getitem__)
+        found = find_copies(
+            compare_all(len(images), images.__getitem__), shots, images.__getitem__
+        )
         right = [pair for pair in found if pair[1] - pair[0] == count]
         others = [(one % count, two % count) for one, two in found]
         named = [(frames[a].name, frames[b].name) for a, b in others if a != b]
@@ -277,7 +260,7 @@ def parts_by_view(
 ) -> list[str]:
     """Return the part of each miniature if views are dealt."""
     began = time.process_time()
-    pairs = comparisons(images)
+    pairs = compare_all(len(images), images.__getitem__)
     views = find_views(pairs, shots)
     found = time.process_time()
 

@@ -1,15 +1,17 @@
 """Clips of consecutive frames, cut out of videos where there is detail."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 
 from realesrgan_paddle.data.footage.frame_writer import FrameWriter
 from realesrgan_paddle.data.footage.packets import read_packets
 from realesrgan_paddle.data.footage.shots.cuts import ShotCounter
 from realesrgan_paddle.data.footage.video import Frame, Sampling, frames
+from realesrgan_paddle.data.footage.views.moments import Moment, Moments
 from realesrgan_paddle.data.sets.made_folders import keep_settings
 from realesrgan_paddle.data.sets.naming import (
     LONGEST_STEP,
@@ -73,12 +75,16 @@ class ClipSet:
     """Videos that succeeded."""
     bytes: int = 0
     """Of all clips."""
+    lesser: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Clips that were left out because a better video, the second, has these moments."""
     failures: list[str] = field(default_factory=list)
     """One line for each video that failed."""
 
     def line(self, output: Path, settings: ClipSettings) -> str:
         """Return what a command tells."""
         cuts = f"; {self.broken} moments with a cut or a gap" if self.broken else ""
+        for (video, better), count in self.lesser.items():
+            cuts += f"; left out {count} clips of {video}, which {better} shows better"
         return (
             f"{output}: {self.clips} clips of {settings.num_frame} frames of "
             f"{self.videos} videos, {self.bytes / 1e6:,.0f} MB{cuts}; "
@@ -98,7 +104,8 @@ def extract_clips(
     A folder is named after its video, its first frame's time and its place
     ("match_000012.480_s001"), the frames in it likewise, so that the hold-out knows what
     is of one moment. Existing files are left alone. A video that fails is reported and the
-    others continue.
+    others continue. Of two videos of one recording the lesser one gives no clip of what both
+    show: trained on beside clips held out of the other, it would flatter the verdict.
 
     Raises:
         UserError: `output` is no folder and cannot become one, or has clips that were cut
@@ -110,15 +117,25 @@ def extract_clips(
     del kept["max_minutes"]  # it does not change what is cut
     keep_settings(output / SOURCES_FOLDER / "clips.json", kept, output)
     remove_leftovers(output)
-    done = ClipSet()
+    done, moments = ClipSet(), Moments()
     with FrameWriter(output, max_gigabytes * 1e9) as writer:
         for video in videos:
             try:
-                _extract(video, output, settings, writer, done)
+                _extract(video, output, settings, writer, done, moments)
                 done.videos += 1
             except (UserError, OSError) as error:
                 writer.abandon()
                 done.failures.append(failure_line(video, error))
+
+    for moment, better in moments.lesser():
+        done.lesser[moment.video, better] += len(moment.clips)
+        done.clips -= len(moment.clips)
+        for file in chain.from_iterable(moment.clips):
+            done.bytes -= file.stat().st_size
+            file.unlink()
+        for clip in moment.clips:
+            with suppress(OSError):  # something else is in it
+                clip[0].parent.rmdir()
     return done
 
 
@@ -128,6 +145,7 @@ def _extract(
     settings: ClipSettings,
     writer: FrameWriter,
     done: ClipSet,
+    moments: Moments,
 ) -> None:
     info = probe(video)
     order = field_order(video, info.seconds)
@@ -145,13 +163,14 @@ def _extract(
         period=max(settings.num_frame, round(rate * settings.interval)),
     )
     before = done.clips
-    for run in _runs(frames(video, info, sampling, order), settings.num_frame):
+    runs = _runs(frames(video, info, sampling, order), settings.num_frame)
+    for moment, run in enumerate(runs):
         if _has_gap(run) or _has_cut(run):
             done.broken += 1
             continue
-        for number, crop in enumerate(
-            most_detailed(run[0].image, settings.crop_size, settings.crops), start=1
-        ):
+        clips = []
+        crops = most_detailed(run[0].image, settings.crop_size, settings.crops)
+        for number, crop in enumerate(crops, start=1):
             place = f"s{number:03d}"
             folder = output / f"{name}_{run[0].seconds:010.3f}_{place}"
             files = [folder / f"{name}_{f.seconds:010.3f}_{place}.png" for f in run]
@@ -159,8 +178,10 @@ def _extract(
                 if not file.exists():
                     writer.put(file, crop.of(frame.image).copy())
             writer.finish()
-            done.clips += 1
+            clips.append(files)
             done.bytes += sum(file.stat().st_size for file in files)
+        done.clips += len(clips)
+        moments.add(Moment(name, moment, clips), run)
     if done.clips == before:
         raise UserError(
             f"{video}: no clip in it: nowhere {settings.num_frame} frames follow each "

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from clips import ffmpeg
+from clips import ffmpeg, picture_clip
+from scenes import scene
 
 from realesrgan_paddle.data.loading.clips import runs_of
 from realesrgan_paddle.data.sets.naming import seconds_of_frame
@@ -99,3 +100,23 @@ def test_a_file_that_is_no_video_is_one_line_and_others_go_on(tmp_path, capsys):
     output = capsys.readouterr()
     assert "3 clips of 5 frames of 1 videos" in output.out
     assert "n.mp4" in output.err
+
+
+def test_of_two_encodings_the_better_one_gives_the_clips(tmp_path, capsys):
+    # Four places for half a second each, at ten frames a second, and one of one alone.
+    shown = [scene(place, width=320, height=192) for place in range(5)]
+    good = [picture for picture in shown[:4] for _ in range(5)]
+    for name, pictures, quality in (("good", good, 2), ("poor", good, 9)):
+        options = ("-c:v", "mpeg4", "-q:v", quality, "-g", 1)
+        picture_clip(tmp_path / f"{name}.mkv", pictures, rate=10, options=options)
+    others = ("-c:v", "mpeg4", "-q:v", 9, "-g", 1)
+    picture_clip(tmp_path / "z.mkv", shown[4:] * 20, rate=10, options=others)
+
+    output = tmp_path / "out"
+    words = ["--input", str(tmp_path), "--output", str(output), "--interval", "0.5"]
+    assert main([*words, "--crop_size", "64", "--crops", "2", "--num_frame", "5"]) == 0
+    assert (
+        "left out 8 clips of poor, which good shows better" in capsys.readouterr().out
+    )
+    names = {path.name.partition("_")[0] for path in output.iterdir() if path.suffix}
+    assert names == {"good", "z"}

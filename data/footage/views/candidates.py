@@ -5,7 +5,7 @@ towards removing the curse of dimensionality": descriptors that agree in some ra
 chosen bits are probably alike, and pictures with many such descriptors are candidates.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,10 @@ from realesrgan_paddle.data.footage.views.features import (
     DESCRIPTOR_BITS,
     HASH_BITS,
     Corners,
+    find_corners,
+    perceptual_hash,
 )
+from realesrgan_paddle.utils.crops import Crop
 
 TABLES = 12
 """Choices of bits; a descriptor of which 10 % of the bits differ is found by one of
@@ -56,6 +59,42 @@ class FramePairs:
     equal_bits: np.ndarray
     """Bits of the perceptual hashes that are equal, int32 (N, N)."""
     is_mirrored: bool
+
+
+def compare_all(
+    count: int,
+    read: Callable[[int], np.ndarray],
+    masked: Callable[[int], Sequence[Crop]] = lambda _: (),
+) -> list[FramePairs]:
+    """Return the comparisons of frames with each other, and with them mirrored.
+
+    Args:
+        count: of the frames; with fewer than two there are no comparisons.
+        read: returns a frame's miniature, uint8 (H, W).
+        masked: returns its boxes that are not looked at.
+    """
+    if count < 2:
+        return []
+    sides = []
+    for is_mirrored in (False, True):
+        corners, hashes = [], []
+        for number in range(count):
+            luma, boxes = read(number), masked(number)
+            if is_mirrored:
+                luma = np.ascontiguousarray(luma[:, ::-1])
+                boxes = [_mirrored(box, luma.shape[1]) for box in boxes]
+            corners.append(find_corners(luma, boxes))
+            hashes.append(np.unpackbits(perceptual_hash(luma)))
+        signs = np.array(hashes, np.float32) * 2 - 1
+        sides.append(DescribedFrames(corners, signs))
+
+    plain, mirrored = sides
+    return [compare(plain, plain), compare(plain, mirrored)]
+
+
+def _mirrored(box: Crop, width: int) -> Crop:
+    left = max(0, width - box.right)
+    return Crop(left, box.y, box.width, box.height)
 
 
 def compare(plain: DescribedFrames, others: DescribedFrames) -> FramePairs:

@@ -4,7 +4,7 @@ And which frames lie between copies: those of two videos of one recording.
 """
 
 import itertools
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
 import cv2
@@ -241,6 +241,27 @@ def is_enlarged(record: Record, copy: Record) -> bool:
         return False
     sharpness = record["sharpness"] / copy["sharpness"]
     return float(sharpness) < ratio**ENLARGED_EXPONENT
+
+
+def partners_of(pairs: Sequence[Pair]) -> dict[int, list[int]]:
+    """Return the copies of each frame that has some."""
+    partners: dict[int, list[int]] = {}
+    for one, other in pairs:
+        partners.setdefault(one, []).append(other)
+        partners.setdefault(other, []).append(one)
+    return partners
+
+
+def rank_copies(
+    records: Sequence[Record], partners: Mapping[int, Sequence[int]]
+) -> list[tuple[bool, float, int]]:
+    """Return what frames are ordered by, the best first; enlarged ones come last."""
+    ranks = []
+    for number, record in enumerate(records):
+        others = [records[other] for other in partners.get(number, [])]
+        enlarged = any(is_enlarged(record, other) for other in others)
+        ranks.append((enlarged, -quality(record), number))
+    return ranks
 
 
 FEWEST_COPIES = 3

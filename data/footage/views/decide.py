@@ -18,28 +18,19 @@ from realesrgan_paddle.data.footage.split import (
     earlier_parts,
     remark,
 )
-from realesrgan_paddle.data.footage.views.candidates import (
-    DescribedFrames,
-    FramePairs,
-    Pair,
-    compare,
-)
+from realesrgan_paddle.data.footage.views.candidates import Pair, compare_all
 from realesrgan_paddle.data.footage.views.copies import (
     find_copies,
     find_lesser_frames,
-    is_enlarged,
-    quality,
+    partners_of,
+    rank_copies,
 )
 from realesrgan_paddle.data.footage.views.decisions import (
     Decisions,
     read_decisions,
     write_decisions,
 )
-from realesrgan_paddle.data.footage.views.features import (
-    Corners,
-    find_corners,
-    perceptual_hash,
-)
+from realesrgan_paddle.data.footage.views.features import Corners
 from realesrgan_paddle.data.footage.views.set_images import (
     LONG_SIDE,
     Miniatures,
@@ -172,7 +163,7 @@ class _Undecided:
     def decisions(self, *, wants_copies: bool) -> Decisions:
         """Return the decisions."""
         shots = [frame.shot for frame in self._compared]
-        comparisons = _comparisons(self._compared, self._small)
+        comparisons = compare_all(len(self._compared), self._miniature, self._overlays)
         pairs: list[Pair] = []
         if wants_copies:
             pairs = find_copies(comparisons, shots, self._miniature)
@@ -187,9 +178,11 @@ class _Undecided:
     def _miniature(self, number: int) -> np.ndarray:
         return self._small.read(self._compared[number].name)
 
+    def _overlays(self, number: int) -> list[Crop]:
+        return self._compared[number].overlays
+
     def _sift_corners(self, number: int) -> Corners:
-        boxes = self._compared[number].overlays
-        return find_sift_corners(self._miniature(number), boxes)
+        return find_sift_corners(self._miniature(number), self._overlays(number))
 
     def _parts_of(self, copies: dict[str, str], views: Sequence[int]) -> list[str]:
         """Return the part of each compared frame, or "", for given views."""
@@ -228,33 +221,6 @@ def _compared(frames: list[_Frame], small: Miniatures) -> list[_Frame]:
         seen[frame.shot] += 1
     first = sorted(ranks)[:MAX_COMPARED]
     return [readable[number] for _, number in sorted(first, key=lambda rank: rank[1])]
-
-
-def _comparisons(frames: list[_Frame], small: Miniatures) -> list[FramePairs]:
-    """Return the comparisons of frames with each other, and mirrored."""
-    if len(frames) < 2:
-        return []
-    sides = []
-    for is_mirrored in (False, True):
-        features, hashes = [], []
-        for frame in frames:
-            luma = small.read(frame.name)
-            boxes = frame.overlays
-            if is_mirrored:
-                luma = np.ascontiguousarray(luma[:, ::-1])
-                boxes = [_mirrored(box, luma.shape[1]) for box in boxes]
-            features.append(find_corners(luma, boxes))
-            hashes.append(np.unpackbits(perceptual_hash(luma)))
-        signs = np.array(hashes, np.float32) * 2 - 1
-        sides.append(DescribedFrames(features, signs))
-
-    plain, mirrored = sides
-    return [compare(plain, plain), compare(plain, mirrored)]
-
-
-def _mirrored(box: Crop, width: int) -> Crop:
-    left = max(0, width - box.right)
-    return Crop(left, box.y, box.width, box.height)
 
 
 def _groups(
@@ -301,17 +267,8 @@ def _worse_copies(
         if {worse, better} <= names and find_image(output, worse) is None:
             copies[worse] = better
 
-    partners: dict[int, list[int]] = {}
-    for one, other in pairs:
-        partners.setdefault(one, []).append(other)
-        partners.setdefault(other, []).append(one)
-
-    ranks = []
-    for number, frame in enumerate(frames):
-        others = [frames[other].record for other in partners.get(number, [])]
-        enlarged = any(is_enlarged(frame.record, other) for other in others)
-        ranks.append((enlarged, -quality(frame.record), number))
-
+    partners = partners_of(pairs)
+    ranks = rank_copies([frame.record for frame in frames], partners)
     sources = [frame.source for frame in frames]
     seconds = [frame.record["seconds"] for frame in frames]
     for number, copy in find_lesser_frames(sources, seconds, pairs, ranks).items():

@@ -7,14 +7,13 @@ import numpy as np
 import pytest
 from scenes import scene
 
-from realesrgan_paddle.data.footage.views.candidates import DescribedFrames, compare
+from realesrgan_paddle.data.footage.views.candidates import compare_all
 from realesrgan_paddle.data.footage.views.copies import (
     find_copies,
     find_lesser_frames,
     is_enlarged,
     quality,
 )
-from realesrgan_paddle.data.footage.views.features import find_corners, perceptual_hash
 
 SIZE = (400, 224)
 
@@ -36,16 +35,8 @@ def moment(number: int, seed: int) -> np.ndarray:
     return picture
 
 
-def pictures(images: list[np.ndarray]) -> DescribedFrames:
-    bits = [np.unpackbits(perceptual_hash(image)) for image in images]
-    signs = np.array(bits, np.float32) * 2 - 1
-    return DescribedFrames([find_corners(image) for image in images], signs)
-
-
 def copies(images: list[np.ndarray], shots: list[int] | None = None) -> list:
-    mirrored = [np.ascontiguousarray(image[:, ::-1]) for image in images]
-    plain = pictures(images)
-    comparisons = [compare(plain, plain), compare(plain, pictures(mirrored))]
+    comparisons = compare_all(len(images), images.__getitem__)
     return find_copies(
         comparisons, shots or list(range(len(images))), images.__getitem__
     )

@@ -6,7 +6,6 @@ import cv2
 import numpy as np
 import pytest
 from scenes import world
-from test_copies import pictures
 
 from realesrgan_paddle.data.footage.split import (
     SplitOptions,
@@ -14,7 +13,7 @@ from realesrgan_paddle.data.footage.split import (
     earlier_parts,
     remark,
 )
-from realesrgan_paddle.data.footage.views.candidates import compare
+from realesrgan_paddle.data.footage.views.candidates import compare_all
 from realesrgan_paddle.data.footage.views.features import Corners, align, find_corners
 from realesrgan_paddle.data.footage.views.views import (
     align_sift,
@@ -37,9 +36,7 @@ def camera(
 
 
 def views(images: list[np.ndarray], shots: list[int] | None = None) -> list[int]:
-    mirrored = [np.ascontiguousarray(image[:, ::-1]) for image in images]
-    plain = pictures(images)
-    comparisons = [compare(plain, plain), compare(plain, pictures(mirrored))]
+    comparisons = compare_all(len(images), images.__getitem__)
     return find_views(comparisons, shots or list(range(len(images))))
 
 
@@ -82,9 +79,7 @@ def test_pictures_without_corners_are_views_of_their_own():
 def unseen(images: list[np.ndarray]) -> tuple[list[int], list[int]]:
     """Return the views if the last image alone would be for validation, and numbers
     of the images that were looked at closely."""
-    plain = pictures(images)
-    mirrored = pictures([np.ascontiguousarray(image[:, ::-1]) for image in images])
-    comparisons = [compare(plain, plain), compare(plain, mirrored)]
+    comparisons = compare_all(len(images), images.__getitem__)
     looked_at: list[int] = []
 
     def parts(views: list[int]) -> list[str]:
