@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from realesrgan_paddle.commands.doctor import examine
 from realesrgan_paddle.utils.cli import parse_flags, run, say
-from realesrgan_paddle.utils.next_steps import YOUR_IMAGES, command_line, print_next
+from realesrgan_paddle.utils.next_steps import YOUR_FILES, command_line, print_next
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     if not is_whole:
         return 1
-    print_next(command_line("tools/upscale.py", YOUR_IMAGES))
+    print_next(command_line("tools/upscale.py", YOUR_FILES))
     return 0
 
 

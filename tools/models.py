@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from realesrgan_paddle.commands.models import released_networks
 from realesrgan_paddle.utils.cli import parse_flags, run, say
-from realesrgan_paddle.utils.next_steps import YOUR_IMAGES, command_line, print_next
+from realesrgan_paddle.utils.next_steps import YOUR_FILES, command_line, print_next
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parse_flags(Flags, __doc__, argv)
     for line in released_networks():
         say(line)
-    print_next(command_line("tools/upscale.py", YOUR_IMAGES))
+    print_next(command_line("tools/upscale.py", YOUR_FILES))
     return 0
 
 

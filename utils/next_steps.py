@@ -79,8 +79,8 @@ SHORT_NAMES = {
 }
 """A script -> its name as a command of that program; others are called the same."""
 
-YOUR_IMAGES = "FOLDER_OF_IMAGES"
-"""Stands for images that only the user knows."""
+YOUR_FILES = "IMAGES_OR_VIDEOS"
+"""Stands for files that only the user knows; folders of them are taken as well."""
 YOUR_VIDEOS = "VIDEOS"
 """Stands for videos that only the user knows."""
 
@@ -96,7 +96,7 @@ def print_next(line: str) -> None:
 def next_text(line: str) -> str:
     """Return such as "next: COMMAND", with what it asks for before it can be run."""
     condition = ""
-    for word, what in ((YOUR_IMAGES, "images"), (YOUR_VIDEOS, "videos")):
+    for word, what in ((YOUR_FILES, "images or videos"), (YOUR_VIDEOS, "videos")):
         if word in line.split():
             condition = f", with your {what} in place of {word}"
     return f"next{condition}: {line}"

@@ -14,7 +14,7 @@ from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.files import atomic_path, make_folder, read_regular
 from realesrgan_paddle.utils.image_headers import read_checked_header
 from realesrgan_paddle.utils.images import list_images
-from realesrgan_paddle.utils.next_steps import YOUR_IMAGES, command_line, filled
+from realesrgan_paddle.utils.next_steps import YOUR_FILES, command_line, filled
 from realesrgan_paddle.utils.packages import PackageFile, read_wheel
 from realesrgan_paddle.utils.paired import FEWEST_UNITS
 from realesrgan_paddle.utils.runlog.meter import duration
@@ -263,7 +263,7 @@ def _farewell(work: Path, video: Path, iterations: int, seconds: float) -> str:
     graph = work / "infer_finetuned"
     upscale = filled(
         "tools/infer.py --input {images} --output results --model_path {graph}",
-        images=YOUR_IMAGES,
+        images=YOUR_FILES,
         graph=graph,
     )
     longer = filled(

@@ -38,7 +38,7 @@ from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.files import atomic_path, make_folder
 from realesrgan_paddle.utils.locks import locked
 from realesrgan_paddle.utils.next_steps import (
-    YOUR_IMAGES,
+    YOUR_FILES,
     command_line,
     filled,
     next_line,
@@ -241,7 +241,7 @@ class Tune:
 
         Upscaling is with the network if it is better, else with a released one.
         """
-        images = str(self._given["lq"] or YOUR_IMAGES)
+        images = str(self._given["lq"] or YOUR_FILES)
         advice = self.verdict[-1] if self.verdict else ""
         if advice.startswith(TOO_SHORT):
             longer = {

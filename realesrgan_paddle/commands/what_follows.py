@@ -18,7 +18,7 @@ from realesrgan_paddle.inference.graph.exported_files import is_exported
 from realesrgan_paddle.models.networks.recurrent_srvgg import RecurrentSRVGG
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.next_steps import (
-    YOUR_IMAGES,
+    YOUR_FILES,
     YOUR_VIDEOS,
     next_line,
     override,
@@ -267,7 +267,7 @@ def after_evaluation(
 
 def _users_images() -> Path:
     """Return the folder of the user's images, or a word that stands for it."""
-    return USERS_IMAGES if USERS_IMAGES.is_dir() else Path(YOUR_IMAGES)
+    return USERS_IMAGES if USERS_IMAGES.is_dir() else Path(YOUR_FILES)
 
 
 def _images_of(run: "Config") -> Path | None:

@@ -40,7 +40,7 @@ from realesrgan_paddle.options.schema.validation import (
 )
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.files import atomic_path, parse_object, read_regular
-from realesrgan_paddle.utils.next_steps import YOUR_IMAGES, YOUR_VIDEOS, next_line
+from realesrgan_paddle.utils.next_steps import YOUR_FILES, YOUR_VIDEOS, next_line
 from realesrgan_paddle.utils.runlog.experiment import Experiment
 
 FILE = "verdict.json"
@@ -349,7 +349,7 @@ def _use(experiment: Experiment, weights: Path, *, carries_state: bool) -> str:
     A tune exports the right one itself; one with a state is for videos, as it is.
     """
     if experiment.tuned:
-        return next_line("tuned network", images=YOUR_IMAGES, model=experiment.tuned)
+        return next_line("tuned network", images=YOUR_FILES, model=experiment.tuned)
     if carries_state:
         return next_line("weights for video", videos=YOUR_VIDEOS, weights=weights)
     return next_line("weights", weights=weights, folder=experiment.exported)

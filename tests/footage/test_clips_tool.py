@@ -7,6 +7,7 @@ import pytest
 from clips import ffmpeg, picture_clip
 from scenes import scene
 
+from realesrgan_paddle.data.footage.views import moments
 from realesrgan_paddle.data.loading.clips import runs_of
 from realesrgan_paddle.data.sets.naming import seconds_of_frame
 from realesrgan_paddle.tools.extract_clips import main
@@ -102,21 +103,25 @@ def test_a_file_that_is_no_video_is_one_line_and_others_go_on(tmp_path, capsys):
     assert "n.mp4" in output.err
 
 
-def test_of_two_encodings_the_better_one_gives_the_clips(tmp_path, capsys):
-    # Four places for half a second each, at ten frames a second, and one of one alone.
-    shown = [scene(place, width=320, height=192) for place in range(5)]
-    good = [picture for picture in shown[:4] for _ in range(5)]
+# With room for 13, every second moment is compared: no copy is after the seventh.
+@pytest.mark.parametrize(("room", "left_out"), [(3000, 16), (13, 14)])
+def test_of_two_encodings_the_better_one_gives_the_clips(
+    tmp_path, capsys, monkeypatch, room, left_out
+):
+    monkeypatch.setattr(moments, "MAX_COMPARED", room)
+    # Eight places for half a second each, at ten frames a second, and one of one alone.
+    shown = [scene(place, width=320, height=192) for place in range(9)]
+    good = [picture for picture in shown[:8] for _ in range(5)]
     for name, pictures, quality in (("good", good, 2), ("poor", good, 9)):
         options = ("-c:v", "mpeg4", "-q:v", quality, "-g", 1)
         picture_clip(tmp_path / f"{name}.mkv", pictures, rate=10, options=options)
     others = ("-c:v", "mpeg4", "-q:v", 9, "-g", 1)
-    picture_clip(tmp_path / "z.mkv", shown[4:] * 20, rate=10, options=others)
+    picture_clip(tmp_path / "z.mkv", shown[8:] * 20, rate=10, options=others)
 
     output = tmp_path / "out"
     words = ["--input", str(tmp_path), "--output", str(output), "--interval", "0.5"]
     assert main([*words, "--crop_size", "64", "--crops", "2", "--num_frame", "5"]) == 0
-    assert (
-        "left out 8 clips of poor, which good shows better" in capsys.readouterr().out
-    )
-    names = {path.name.partition("_")[0] for path in output.iterdir() if path.suffix}
-    assert names == {"good", "z"}
+    printed = capsys.readouterr().out
+    assert f"left out {left_out} clips of poor, which good shows better" in printed
+    names = [path.name.partition("_")[0] for path in output.iterdir()]
+    assert names.count("poor") == 16 - left_out

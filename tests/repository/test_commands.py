@@ -263,7 +263,7 @@ def test_doctor_says_what_is_there_and_what_to_install(tmp_path, monkeypatch, ca
     assert f"realesrgan-paddle {__version__}" in printed
     assert "ONEDNN_MAX_CPU_ISA=AVX2" in printed
     assert f"released networks:  in {tmp_path / 'weights'}: none yet" in printed
-    assert printed.splitlines()[-1].endswith(" upscale FOLDER_OF_IMAGES")
+    assert printed.splitlines()[-1].endswith(" upscale IMAGES_OR_VIDEOS")
     assert not list(tmp_path.iterdir())
 
     def without(missing):

@@ -233,7 +233,7 @@ def test_weights_are_exported_and_then_wait_for_images(place, capsys):
     words = ["--input", "tiny.pdparams", "--output", "weights/my net.pdparams"]
     assert convert_torch.main(words) == 0
     printed = run_here(printed_next(capsys.readouterr().out), [], capsys)
-    assert "next, with your images in place of FOLDER_OF_IMAGES: " in printed
+    assert "next, with your images or videos in place of IMAGES_OR_VIDEOS: " in printed
     write_image(place / "inputs/a.png", picture(16, 16, 0))
     printed = run_here(
         command_line("tools/export_model.py", "--model_dir", "tiny.pdparams"),

@@ -40,44 +40,47 @@ class Moment:
 
 
 @dataclass(frozen=True)
-class _Compared:
+class _Seen:
     """A frame of a moment."""
 
     moment: Moment
     seconds: float
     record: Record
     """What copies are ranked by."""
-    luma: np.ndarray
-    """Miniature, uint8 (H, W)."""
 
 
 class Moments:
     """The moments of several videos."""
 
     def __init__(self) -> None:
-        self._frames: list[_Compared] = []
+        self._frames: list[_Seen] = []
+        self._lumas: dict[int, np.ndarray] = {}  # miniatures of those to compare
         self._step = 1
 
     def add(self, moment: Moment, frames: Sequence[Frame]) -> None:
         """Note what is seen in a moment's frames."""
-        if moment.number % self._step:
-            return
-        for frame in frames[::EVERY]:
-            luma = cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY)
-            scores = measure(luma)
-            record = {
-                "score": scores.total,
-                "sharpness": scores.sharpness,
-                "size": luma.shape[::-1],
-            }
-            self._frames.append(
-                _Compared(moment, frame.seconds, record, miniature(luma))
-            )
-        while len(self._frames) > MAX_COMPARED:
+        lumas = [
+            cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY) for frame in frames[::EVERY]
+        ]
+        scores = measure(lumas[0])
+        record = {
+            "score": scores.total,
+            "sharpness": scores.sharpness,
+            "size": lumas[0].shape[::-1],
+        }
+        if len(self._lumas) >= MAX_COMPARED:
             self._step *= 2
-            self._frames = [
-                frame for frame in self._frames if frame.moment.number % self._step == 0
-            ]
+            self._lumas = {
+                number: luma
+                for number, luma in self._lumas.items()
+                if self._frames[number].moment.number % self._step == 0
+            }
+        has_room = len(self._lumas) < MAX_COMPARED  # not if a thousand videos have one
+
+        for frame, luma in zip(frames[::EVERY], lumas, strict=True):
+            if has_room and moment.number % self._step == 0:
+                self._lumas[len(self._frames)] = miniature(luma)
+            self._frames.append(_Seen(moment, frame.seconds, record))
 
     def lesser(self) -> list[tuple[Moment, str]]:
         """Return the moments that another video shows better, each with its name.
@@ -89,10 +92,14 @@ class Moments:
         if len(set(videos)) < 2:
             return []
 
-        def read(number: int) -> np.ndarray:
-            return frames[number].luma
+        compared = list(self._lumas)
 
-        pairs = find_copies(compare_all(len(frames), read), videos, read)
+        def read(number: int) -> np.ndarray:
+            return self._lumas[compared[number]]
+
+        shots = [videos[number] for number in compared]
+        copies = find_copies(compare_all(len(compared), read), shots, read)
+        pairs = [(compared[one], compared[other]) for one, other in copies]
         ranks = rank_copies([frame.record for frame in frames], partners_of(pairs))
         seconds = [frame.seconds for frame in frames]
         found = find_lesser_frames(videos, seconds, pairs, ranks)
