@@ -11,6 +11,7 @@ from realesrgan_paddle.data.sets.made_folders import (
     MANIFEST,
     SUBIMAGES_FILE,
     TRAIN,
+    VAL,
     scale_of_set,
 )
 from realesrgan_paddle.data.sets.meta_info import training_images
@@ -73,7 +74,13 @@ def after_list(root: Path, listed: Path) -> str:
 
 
 def after_pairs(gt: Path, lq: Path, listed: Path | None = None, scale: int = 4) -> str:
-    """Return what follows pairs, and their list if there is one: training on them."""
+    """Return what follows pairs, and their list if there is one: training on them.
+
+    Those of a folder "val", as of the sets and the documentation, are for judging.
+    """
+    if gt.parent.name == VAL and scale == 4:
+        models, output = ["realesr-general-x4v3"], f"{gt.parent}_compare"
+        return next_line("results", images=lq, gt=gt, models=models, output=output)
     overrides = [
         "high_order_degradation=false",
         "datasets.train.type=RealESRGANPairedDataset",

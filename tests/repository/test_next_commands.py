@@ -189,6 +189,16 @@ def test_pairs_that_were_written_are_trained_on(place, options, capsys):
     assert given["datasets"]["train"]["dataroot_lq"] == "L 'Q'"
 
 
+def test_pairs_for_validation_are_judged_not_trained_on(place, capsys):
+    write_image(place / "val/HR/a.png", picture(64, 64, 0))
+    (place / "lq.yml").write_text("dataroot_gt: val/HR\n")
+    assert make_lq(["--yml_path", "lq.yml", "--save_dir", "val/LR"]) == 0
+    words = words_of(printed_next(capsys.readouterr().out))
+    assert Path(words[1]) == ROOT / "tools" / "compare.py"
+    models = ["--models", "realesr-general-x4v3", "--output", "val_compare"]
+    assert words[2:] == ["--input", "val/LR", "--gt", "val/HR", *models]
+
+
 @pytest.mark.parametrize("scale", [1, 2])
 def test_pairs_of_another_scale_are_trained_with_a_network_for_it(place, scale, capsys):
     write_image(place / "HR/a.png", picture(64, 64, 0))
