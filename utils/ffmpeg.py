@@ -51,9 +51,6 @@ TOO_MANY_STREAMS = "exceeds max_streams"
 
 OTHER_KIND = "a picture, playlist, raw stream or other kind that is not opened; use mp4, mkv, ..."
 
-HDR_TRANSFERS = {"smpte2084": "PQ", "arib-std-b67": "HLG"}
-"""Transfer characteristics of HDR video, as ffmpeg spells them."""
-
 MAX_PIXELS = 1 << 26
 """Of a frame; twice as many as 8K has. A tiny file may declare any size."""
 

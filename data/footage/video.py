@@ -14,7 +14,6 @@ import numpy as np
 from realesrgan_paddle.utils.cli import float_range, int_range, setting
 from realesrgan_paddle.utils.errors import UserError, printable
 from realesrgan_paddle.utils.ffmpeg import (
-    HDR_TRANSFERS,
     MAX_PIXELS,
     FFmpegRun,
     VideoInfo,
@@ -24,6 +23,7 @@ from realesrgan_paddle.utils.ffmpeg import (
     video_input,
 )
 from realesrgan_paddle.utils.field_order import FieldOrder
+from realesrgan_paddle.utils.hdr import refuse_hdr
 
 TIME_TIMEOUT = 60
 """Seconds to wait for the line with a frame's time, which was printed before it."""
@@ -148,7 +148,7 @@ def frames(
             long, or is cut short; in the last two cases the frames before have been
             yielded.
     """
-    _check_not_hdr(path, info)
+    refuse_hdr(path, info)
     times: queue.SimpleQueue[str] = queue.SimpleQueue()
     cuts: list[str] = []
 
@@ -179,14 +179,6 @@ def frames(
             "%s: frames that cannot be decoded were left out (%s)",
             printable(str(path)),
             printable(run.errors[0]),
-        )
-
-
-def _check_not_hdr(path: Path, info: VideoInfo) -> None:
-    if info.transfer in HDR_TRANSFERS:
-        kind = HDR_TRANSFERS[info.transfer]
-        raise UserError(
-            f"{path}: HDR ({kind}) would come out washed-out; convert it to SDR"
         )
 
 

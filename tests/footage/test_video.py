@@ -1,4 +1,5 @@
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -196,6 +197,18 @@ def test_odd_file_names_can_be_opened(tmp_path: Path, monkeypatch):
 def test_a_file_name_that_is_no_utf8_is_refused(tmp_path: Path):
     with pytest.raises(UserError, match="not valid UTF-8"):
         probe(tmp_path / "bad\udcff.mp4")
+
+
+def test_hdr_is_refused_with_the_command_that_makes_sdr_of_it(tmp_path: Path):
+    hlg = {"tagged": "bt2020nc", "transfer": "arib-std-b67"}
+    path = flat_clip(tmp_path / "my film.mkv", "gray", pix_fmt="yuv420p10le", **hlg)
+    with pytest.raises(UserError, match=r"HDR \(HLG\)") as refused:
+        list(frames(path, probe(path), Sampling()))
+    _, _, line = str(refused.value).partition("take an SDR version of it: ")
+    subprocess.run([*shlex.split(line), "-loglevel", "error"], check=True)
+    made = tmp_path / "my film_sdr.mp4"
+    assert probe(made).transfer == "bt709"
+    assert list(frames(made, probe(made), Sampling()))
 
 
 def test_list_videos_finds_videos_by_suffix(tmp_path: Path):

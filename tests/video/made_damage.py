@@ -252,8 +252,8 @@ BAD: dict[str, tuple[Make, str]] = {
     "PQ.mkv": (of_format("yuv420p10le", also=HDR.format("smpte2084")), "HDR (PQ)"),
     "HLG.mp4": (
         of_format("yuv420p10le", *X264, also=HDR.format("arib-std-b67")),
-        "HDR (HLG), which the networks do not know and would flatten; convert it to SDR "
-        "first (ffmpeg's filters zscale and tonemap)",
+        "HDR (HLG), which the networks do not know and would flatten; take an SDR version "
+        "of it: ",
     ),
 }
 """Each is refused in one line, with such words in it."""

@@ -33,8 +33,9 @@ from realesrgan_paddle.inference.video.reading.source import (
     without_last,
 )
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.ffmpeg import HDR_TRANSFERS, MAX_PIXELS, VideoInfo, probe
+from realesrgan_paddle.utils.ffmpeg import MAX_PIXELS, VideoInfo, probe
 from realesrgan_paddle.utils.field_order import FieldOrder, field_order
+from realesrgan_paddle.utils.hdr import refuse_hdr
 
 RATE_TOLERANCE = Fraction(1, 1000)
 """A file's frame rate is believed if the frames' times say the same within this."""
@@ -65,7 +66,7 @@ def open_video(path: Path, *, detect_fields: bool = True) -> VideoSource:
     if path.is_dir():
         raise UserError(f"{path}: a folder, not a video")
     info = _probe(path)
-    _refuse_hdr(path, info)
+    refuse_hdr(path, info)
 
     file = _look_into(path)
     packets = scan_packets(path, file.stream)
@@ -107,15 +108,6 @@ def _last_is_whole(source: VideoSource) -> bool:
         return True
     came = (number for number, _ in decodable_frames(source, latest))
     return last in came
-
-
-def _refuse_hdr(path: Path, info: VideoInfo) -> None:
-    kind = HDR_TRANSFERS.get(info.transfer)
-    if kind is not None:
-        raise UserError(
-            f"{path}: HDR ({kind}), which the networks do not know and would flatten; "
-            "convert it to SDR first (ffmpeg's filters zscale and tonemap)"
-        )
 
 
 @dataclass(frozen=True)
