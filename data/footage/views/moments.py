@@ -24,7 +24,7 @@ EVERY = 5
 may begin in between, and 0.1 to 0.2 s hardly change a picture."""
 
 MAX_COMPARED = 3000
-"""Frames that are compared: 13 minutes of footage, 400 MB. Of more every second moment
+"""Frames that are compared: 17 minutes of footage, 400 MB. Of more every second moment
 is, or every fourth ..."""
 
 
@@ -92,19 +92,16 @@ class Moments:
         if len(set(videos)) < 2:
             return []
 
-        compared = list(self._lumas)
-
-        def read(number: int) -> np.ndarray:
-            return self._lumas[compared[number]]
-
+        compared, lumas = list(self._lumas), list(self._lumas.values())
+        read = lumas.__getitem__
         shots = [videos[number] for number in compared]
-        copies = find_copies(compare_all(len(compared), read), shots, read)
+        copies = find_copies(compare_all(len(lumas), read), shots, read)
         pairs = [(compared[one], compared[other]) for one, other in copies]
         ranks = rank_copies([frame.record for frame in frames], partners_of(pairs))
         seconds = [frame.seconds for frame in frames]
         found = find_lesser_frames(videos, seconds, pairs, ranks)
-        moments = {
-            id(frames[n].moment): (frames[n].moment, videos[better])
-            for n, better in found.items()
-        }
+        moments: dict[tuple[str, int], tuple[Moment, str]] = {}
+        for number, better in found.items():
+            moment = frames[number].moment
+            moments[moment.video, moment.number] = moment, videos[better]
         return list(moments.values())
